@@ -1,0 +1,126 @@
+/**
+ * A layer is one file: all that the product knows about one kind of thing in the city.
+ * Tables, OGC schemas and queryables, tiles, legends, forms, validation and docs follow from it.
+ * A layer that staff publish from a file at run time is the same value, stored as data.
+ */
+export interface Layer {
+  /** Collection id and table name: `^[a-z][a-z0-9_]{0,50}$`. */
+  readonly id: string
+  readonly title: Localized
+  readonly description: Localized
+  readonly group: LayerGroup
+  /**
+   * `city` rows have history, branches and a revision. `run` rows are results of a flood run:
+   * immutable, keyed by (run, id), read with `run=`.
+   */
+  readonly kind: 'city' | 'run'
+  /** Stored as Point, MultiLineString, MultiPolygon, or any type; EPSG:4326. */
+  readonly geometry: 'point' | 'line' | 'polygon' | 'any'
+  /** The layer can be seen in 3D: its table has `solid`, `ground_z` and `height`. */
+  readonly threeD?: ThreeD
+  /** Keeps `geom_native`, the geometry as delivered, with this EPSG code as storageCrs. */
+  readonly surveyed?: { readonly srid: number }
+  readonly columns: readonly Column[]
+  /** The column that names a feature to a person. */
+  readonly label?: string
+  /** Columns that search looks into, best first. */
+  readonly searchable?: readonly string[]
+  /** Rows that break a rule are rejected (`error`) or reported (`warning`). */
+  readonly rules?: readonly Rule[]
+  readonly style: Style
+  /** Zooms of its vector tiles. */
+  readonly zoom: { readonly min: number; readonly max: number }
+  /** Larger is drawn, and kept in a crowded tile, first: a numeric column or `area` / `length`. */
+  readonly importance?: string
+  /** How attributes of known sources fill the columns. */
+  readonly sources?: readonly SourceMapping[]
+  readonly classification: Classification
+  readonly licence: string
+  readonly attribution?: string
+}
+
+export interface Localized { readonly vi: string; readonly en: string }
+
+export type LayerGroup =
+  | 'administration' | 'land' | 'planning' | 'buildings' | 'transport' | 'water'
+  | 'utilities' | 'services' | 'monitoring' | 'nature' | 'results' | 'published'
+
+export type Classification = 'open' | 'internal' | 'restricted'
+
+export type ColumnType = 'text' | 'integer' | 'number' | 'boolean' | 'date' | 'timestamp' | 'json'
+
+export interface Column {
+  /** `^[a-z][a-z0-9_]{0,50}$`, never one of the store's own columns. */
+  readonly name: string
+  readonly type: ColumnType
+  readonly title: Localized
+  readonly description?: Localized
+  /** UCUM-like, as shown to people: `m`, `m²`, `mm`, `kV`, `%`. */
+  readonly unit?: string
+  readonly required?: boolean
+  readonly min?: number
+  readonly max?: number
+  readonly maxLength?: number
+  /** A regular expression the text must match. */
+  readonly pattern?: string
+  /** Known codes with their titles. Codes are data: an unknown code is a warning, not an error. */
+  readonly codes?: Readonly<Record<string, Localized>>
+  /** Default `open`. */
+  readonly classification?: Classification
+  /** Carried in vector tiles and glb property tables. */
+  readonly inTiles?: boolean
+}
+
+export interface ThreeD {
+  /** `extrude` footprint by height · `tube` line at depth · `instance` point. */
+  readonly form: 'extrude' | 'tube' | 'instance'
+  /** For tubes: column with the diameter, and column with the invert or axis level. */
+  readonly diameter?: string
+  readonly level?: string
+}
+
+export interface Rule {
+  readonly id: string
+  readonly severity: 'error' | 'warning'
+  readonly title: Localized
+  /** What a good row satisfies; the row's own columns and numbers only. */
+  readonly holds: (row: Readonly<Record<string, unknown>>) => boolean
+}
+
+/** One visual language: the viewer and the MapLibre style are both made from it. Colours are `#rrggbb`. */
+export interface Style {
+  readonly fill?: Paint
+  readonly line?: Paint
+  readonly circle?: Paint
+  readonly lineWidth?: number
+  readonly circleRadius?: number
+  readonly opacity?: number
+  /** Zoom from which labels show. */
+  readonly labelFrom?: number
+  readonly visible?: boolean
+}
+export type Paint = string | {
+  readonly by: string
+  readonly categories: Readonly<Record<string, string>>
+  readonly other: string
+} | {
+  readonly by: string
+  /** Ascending thresholds with the colour from there on. */
+  readonly steps: readonly (readonly [from: number, colour: string])[]
+  readonly below: string
+}
+
+export interface SourceMapping {
+  /** `osm` `cityjson` `citygml` `danang-wards` `dc` … */
+  readonly source: string
+  /** Which source features belong to this layer: tag → value, list of values, or `*`. */
+  readonly when?: Readonly<Record<string, string | readonly string[]>>
+  /** Column → source attribute, first present wins; with an optional conversion. */
+  readonly columns: Readonly<Record<string, readonly string[] | string>>
+}
+
+/** Columns that every city layer's table has; layer files may not use these names. */
+export const STORE_COLUMNS = [
+  'id', 'objectid', 'revision', 'retired_revision', 'valid_from', 'source', 'source_id', 'cell', 'geom', 'geom_3857', 'geom_native',
+  'solid', 'ground_z', 'height', 'branch', 'deleted', 'run',
+] as const

@@ -1,0 +1,64 @@
+/**
+ * A user's mistake or a limit reached, told as RFC 9457 problem+json.
+ * `detail` says what was wanted, what came, and what to do.
+ */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly type: string,
+    readonly detail: string,
+    readonly more: Readonly<Record<string, unknown>> = {},
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(detail)
+    this.name = 'Problem'
+  }
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  'invalid-parameter': 'Invalid parameter',
+  'unknown-parameter': 'Unknown parameter',
+  'invalid-body': 'Invalid body',
+  'not-found': 'Not found',
+  'not-acceptable': 'Not acceptable',
+  'unauthorised': 'Token needed',
+  'forbidden': 'Not allowed',
+  'conflict': 'Conflict',
+  'precondition-failed': 'Precondition failed',
+  'too-large': 'Too large',
+  'too-many': 'Too many requests',
+  'unavailable': 'Not available now',
+  'internal': 'Internal error',
+}
+
+export const badParameter = (parameter: string, detail: string, more = {}) =>
+  new Problem(400, 'invalid-parameter', detail, { parameter, ...more })
+export const notFound = (detail: string) => new Problem(404, 'not-found', detail)
+export const badBody = (detail: string, more = {}) => new Problem(400, 'invalid-body', detail, more)
+export const forbidden = (detail: string) => new Problem(403, 'forbidden', detail)
+export const conflict = (detail: string, more = {}) => new Problem(409, 'conflict', detail, more)
+
+/** The one table from what was thrown to what a client sees. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  const { code, status, type } = error as { code?: string; status?: number; type?: string }
+  if (code === '57014') return new Problem(503, 'unavailable', 'The query took too long and was stopped. Ask for a smaller area or a stricter filter.', {}, { 'Retry-After': '5' })
+  if (code === '53300' || code === '57P03' || code === 'ECONNREFUSED' || code === '57P01' || code === '08006')
+    return new Problem(503, 'unavailable', 'The database cannot be reached now. Try again in a few seconds.', {}, { 'Retry-After': '5' })
+  if (code === '42501') return forbidden('Your clearance does not cover this data.')
+  if (status === 413 || type === 'entity.too.large') return new Problem(413, 'too-large', 'The body is larger than this server accepts.')
+  if (status && status >= 400 && status < 500) return new Problem(status, 'invalid-body', (error as Error).message)
+  return new Problem(500, 'internal', 'Something failed on the server. It has been logged; try again or tell the operator the request id.')
+}
+
+/** The problem as a JSON body; `instance` is the request id. */
+export function problemBody(problem: Problem, instance: string) {
+  return {
+    type: `/docs/problems#${problem.type}`,
+    title: TITLES[problem.type] ?? problem.type,
+    status: problem.status,
+    detail: problem.detail,
+    instance,
+    ...problem.more,
+  }
+}

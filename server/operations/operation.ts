@@ -1,0 +1,54 @@
+/**
+ * One table of operations yields routes, validation and OpenAPI:
+ * parse → handle → respond, each a value.
+ */
+import type { Request, Response } from 'express'
+import type { TSchema } from '@sinclair/typebox'
+import type { Reader, Role, Store } from '../store/store.js'
+import type { Jobs } from './jobs.js'
+import type { Config } from '../config.js'
+
+export interface Parameter {
+  readonly name: string
+  readonly in: 'path' | 'query'
+  readonly description: string
+  readonly schema: TSchema
+  readonly required?: boolean
+}
+
+export interface Operation {
+  readonly id: string
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete'
+  /** OpenAPI form: `/ogc/collections/{collectionId}/items`. */
+  readonly path: string
+  readonly summary: string
+  readonly tags: readonly string[]
+  readonly parameters?: readonly Parameter[]
+  readonly body?: { readonly contentType: string; readonly schema: TSchema; readonly limitBytes?: number } | { readonly contentType: 'raw' }
+  /** Roles of which the reader needs one; none: open to all. */
+  readonly roles?: readonly Role[]
+  /** True where `/scenarios/{scenarioId}` + path serves the same over a branch. */
+  readonly branched?: boolean
+  /** Query parameters beyond `parameters` are handed through in `query` instead of refused (queryables). */
+  readonly extraQuery?: boolean
+  readonly responses?: Readonly<Record<string, string>>
+  readonly handler: (call: Call, response: Response) => Promise<void> | void
+}
+
+/** A validated request. `params` holds path and query values, typed by their schemas. */
+export interface Call {
+  readonly app: AppContext
+  readonly reader: Reader
+  readonly branch: string
+  readonly params: Readonly<Record<string, any>>
+  readonly query: Readonly<Record<string, string>>
+  readonly body: unknown
+  /** `https://city.example` without a trailing slash; honours BASE_URL and Forwarded headers. */
+  readonly origin: string
+  /** `origin` plus `/scenarios/{id}` on a branch: put `/ogc…` behind it. */
+  readonly base: string
+  readonly request: Request
+  readonly signal: AbortSignal
+}
+
+export interface AppContext { readonly store: Store; readonly jobs: Jobs; readonly config: Config }
