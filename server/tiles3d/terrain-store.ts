@@ -1,0 +1,402 @@
+/**
+ * The city's ground: rasters stored as pyramids of height tiles, read back as grids, points and tiles.
+ *
+ * Sources overlap. At each place the first source with a height wins, in this order: higher priority,
+ * finer resolution, later revision. Places without data in one fall through to the next.
+ * Heights are orthometric metres above the city's vertical datum; NaN is "no source knows".
+ */
+import { setImmediate as breathe } from 'node:timers/promises'
+import proj4 from 'proj4'
+import { sql, type Kysely, type Transaction } from 'kysely'
+import type { BBox } from '../../core/bbox.js'
+import { grow, union } from '../../core/bbox.js'
+import { CELL_ZOOM, cellOf, lonLatAt, tileAt, tileFraction, type Tile } from '../../core/tile-matrix.js'
+import { Problem, notFound } from '../errors.js'
+import type { Database } from '../store/database.js'
+import type { AsOf, Branch, RevisionWriter, Store } from '../store/store.js'
+import { TILE_SIZE, averageInto, bilinear, decodeHeights, encodeHeights, heightRange, zoomOfResolution, type Heights } from './height-tile.js'
+
+/** A raster to store. */
+export interface TerrainRaster {
+  /** CRS84 degrees. */
+  readonly bounds: BBox
+  /** Ground size of its cells, metres: decides how deep the pyramid goes. */
+  readonly resolutionM: number
+  /** Orthometric metres at a CRS84 position, NaN where the raster has none. */
+  height(lon: number, lat: number): number
+}
+
+export interface StoreTerrainOptions {
+  /** Storing again under a name replaces what it held. */
+  readonly name: string
+  readonly actor: string
+  readonly branch?: Branch
+  readonly reason?: string
+  /** Higher lies on top whatever its resolution; default 0. */
+  readonly priority?: number
+  readonly onProgress?: (share: number) => void
+  readonly signal?: AbortSignal
+}
+
+/** One stored raster. `name` is unique among the live ones of a branch. */
+export interface TerrainSource {
+  readonly id: number
+  readonly name: string
+  readonly bounds: BBox
+  readonly minzoom: number
+  readonly maxzoom: number
+  readonly resolutionM: number
+  readonly revision: number
+  readonly created: Date
+}
+
+/** Which ground: the present one unless said otherwise. */
+export interface TerrainAt { readonly branch?: Branch; readonly asOf?: AsOf }
+
+/** A grid in a projected CRS; `origin` is its north-west corner, `cell` its cell size, CRS units. */
+export interface TerrainGridArgs extends TerrainAt {
+  readonly srid: number
+  readonly origin: readonly [easting: number, northing: number]
+  readonly cell: number
+  readonly rows: number
+  readonly cols: number
+}
+
+/**
+ * Stores a raster as height tiles from zoom 0 to the one its resolution deserves, in one revision.
+ * Parents are the mean of their children. Throws a Problem when the raster holds no height at all.
+ */
+export async function storeTerrain(store: Store, raster: TerrainRaster, options: StoreTerrainOptions): Promise<TerrainSource> {
+  const { name, actor, branch = 'main', priority = 0 } = options
+  const maxzoom = zoomOfResolution(raster.resolutionM, (raster.bounds[1] + raster.bounds[3]) / 2)
+  let id = 0
+  const write = async (tx: Transaction<Database>) => {
+    id = await nextSourceId(tx)
+    const stored = await writePyramid(tx, id, raster, maxzoom, options)
+    if (stored === 0) throw new Problem(400, 'invalid-body', `The terrain “${name}” holds no height between ${raster.bounds.join(', ')} (degrees). Check its CRS and its no-data value.`)
+  }
+  const { revision } = await store.withRevision({ actor, reason: options.reason ?? `terrain ${name}`, branch }, async writer => {
+    const retired = await retire(writer, name, branch)
+    await sql`
+      insert into dothi.terrain_sources (id, name, branch, actor, bounds, minzoom, maxzoom, resolution_m, priority, revision)
+      overriding system value
+      values (${id}, ${name}, ${branch}, ${actor}, ${raster.bounds}::float8[], 0, ${maxzoom}, ${raster.resolutionM}, ${priority}, ${writer.revision})
+    `.execute(writer.tx)
+    await recordChange(writer, branch, union(raster.bounds, retired)!)
+  }, write)
+  return { id, name, bounds: raster.bounds, minzoom: 0, maxzoom, resolutionM: raster.resolutionM, revision: revision.revision, created: revision.at }
+}
+
+/** Takes a raster away from the present ground; `asOf` still shows it. Throws a 404 Problem for an unknown name. */
+export async function removeTerrain(store: Store, name: string, { actor = 'steward', branch = 'main' }: { actor?: string; branch?: Branch } = {}): Promise<void> {
+  await store.withRevision({ actor, reason: `terrain ${name} removed`, branch }, async writer => {
+    const bounds = await retire(writer, name, branch)
+    if (!bounds) throw notFound(`There is no terrain named “${name}”. \`GET /terrain\` lists what there is.`)
+    await recordChange(writer, branch, bounds)
+  })
+}
+
+/** What the ground is made of, top first; `null` while the city has none. */
+export async function terrainSummary(store: Store, at: TerrainAt = {}): Promise<{
+  readonly minzoom: number; readonly maxzoom: number; readonly bounds: BBox; readonly revision: number; readonly sources: readonly TerrainSource[]
+} | null> {
+  const sources = await terrainSources(store, at)
+  if (sources.length === 0) return null
+  return {
+    minzoom: Math.min(...sources.map(s => s.minzoom)),
+    maxzoom: Math.max(...sources.map(s => s.maxzoom)),
+    bounds: sources.reduce<BBox | null>((box, s) => union(box, s.bounds), null)!,
+    revision: await terrainRevision(store, at),
+    sources,
+  }
+}
+
+/** The last revision that stored or removed terrain: 0 if none. */
+export async function terrainRevision(store: Store, { branch = 'main', asOf = 'now' }: TerrainAt = {}): Promise<number> {
+  const until = await revisionOf(store, asOf)
+  const { rows } = await sql<{ revision: string | null }>`
+    select max(greatest(revision, case when retired_revision <= ${until} then retired_revision end)) as revision
+    from dothi.terrain_sources where branch in ('main', ${branch}) and revision <= ${until}
+  `.execute(store.pool('open'))
+  return Number(rows[0]?.revision ?? 0)
+}
+
+/**
+ * Heights at the cell centres of a grid: Float32Array(rows × cols), row-major, north first.
+ * A grid coarser than the terrain reads the level whose pixels are about as large, which are means of the finer ones.
+ */
+export async function terrainGrid(store: Store, grid: TerrainGridArgs): Promise<Float32Array> {
+  const { srid, origin, cell, rows, cols } = grid
+  const toLonLat = await inverseProjection(store, srid)
+  const x = new Float64Array(rows * cols)
+  const y = new Float64Array(rows * cols)
+  for (let row = 0, i = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col++, i++) {
+      const [lon, lat] = toLonLat(origin[0] + (col + 0.5) * cell, origin[1] - (row + 0.5) * cell)
+      ;[x[i], y[i]] = tileFraction(lon, lat, 0)
+    }
+  }
+  const [, latitude] = toLonLat(origin[0] + cols * cell / 2, origin[1] - rows * cell / 2)
+  return sampleMercator(store, await terrainSources(store, grid), zoomOfResolution(cell, latitude), x, y)
+}
+
+/** Height at a CRS84 position, NaN where no source knows. */
+export async function heightAt(store: Store, lon: number, lat: number, at: TerrainAt = {}): Promise<number> {
+  return (await heightsAt(store, [[lon, lat]], at))[0]!
+}
+
+/** Heights at CRS84 positions, finest level, in their order. */
+export async function heightsAt(store: Store, positions: readonly (readonly [lon: number, lat: number])[], at: TerrainAt = {}): Promise<Float32Array> {
+  const x = new Float64Array(positions.length)
+  const y = new Float64Array(positions.length)
+  positions.forEach(([lon, lat], i) => { [x[i], y[i]] = tileFraction(lon, lat, 0) })
+  return sampleMercator(store, await terrainSources(store, at), 24, x, y)
+}
+
+/**
+ * Heights of a WebMercatorQuad tile at its pixel centres: 256 × 256, row-major, north first.
+ * Beyond a source's own zooms its deepest level is interpolated, so that every zoom answers.
+ */
+export async function terrainTile(store: Store, tile: Tile, at: TerrainAt = {}): Promise<Heights> {
+  const n = TILE_SIZE * 2 ** tile.z
+  const x = new Float64Array(TILE_SIZE * TILE_SIZE)
+  const y = new Float64Array(TILE_SIZE * TILE_SIZE)
+  for (let row = 0, i = 0; row < TILE_SIZE; row++) {
+    for (let col = 0; col < TILE_SIZE; col++, i++) {
+      x[i] = (tile.x * TILE_SIZE + col + 0.5) / n
+      y[i] = (tile.y * TILE_SIZE + row + 0.5) / n
+    }
+  }
+  return sampleMercator(store, await terrainSources(store, at), tile.z, x, y)
+}
+
+/** The rasters in force, top first. */
+export async function terrainSources(store: Store, { branch = 'main', asOf = 'now' }: TerrainAt = {}): Promise<readonly TerrainSource[]> {
+  const until = await revisionOf(store, asOf)
+  const { rows } = await sql<Record<string, any>>`
+    select id, name, bounds, minzoom, maxzoom, resolution_m, revision, created
+    from dothi.terrain_sources
+    where branch in ('main', ${branch}) and revision <= ${until} and (retired_revision is null or retired_revision > ${until})
+    order by priority desc, resolution_m, revision desc, id desc
+  `.execute(store.pool('open'))
+  return rows.map(row => ({
+    id: Number(row.id), name: row.name, bounds: row.bounds, minzoom: row.minzoom, maxzoom: row.maxzoom,
+    resolutionM: row.resolution_m, revision: Number(row.revision), created: row.created,
+  }))
+}
+
+// ── Writing ──────────────────────────────────────────────────────────────────────────────────────
+
+/** Tiles of the batch that one statement inserts. */
+const INSERT_BATCH = 24
+
+/** Depth first, so that only one branch of the pyramid is in memory. Returns the number of tiles stored. */
+async function writePyramid(tx: Transaction<Database>, source: number, raster: TerrainRaster, maxzoom: number, { onProgress, signal }: StoreTerrainOptions): Promise<number> {
+  const [west, south, east, north] = raster.bounds
+  const first = tileAt(west, north, maxzoom)
+  const last = tileAt(east, south, maxzoom)
+  const leaves = (last.x - first.x + 1) * (last.y - first.y + 1)
+  let sampled = 0
+  let stored = 0
+  let batch: { tile: Tile; heights: Promise<Buffer>; min: number; max: number }[] = []
+
+  const flush = async () => {
+    const rows = await Promise.all(batch.map(async ({ tile, heights, min, max }) => sql`(${source}, ${tile.z}, ${tile.x}, ${tile.y}, ${await heights}, ${min}, ${max})`))
+    batch = []
+    if (rows.length) await sql`insert into dothi.terrain_tiles (source, z, x, y, heights, min, max) values ${sql.join(rows)}`.execute(tx)
+  }
+  const keep = async (tile: Tile, heights: Heights) => {
+    const range = heightRange(heights)
+    if (!range) return null
+    stored++
+    batch.push({ tile, heights: encodeHeights(heights), ...range })
+    if (batch.length >= INSERT_BATCH) await flush()
+    return heights
+  }
+  const build = async (tile: Tile): Promise<Heights | null> => {
+    signal?.throwIfAborted()
+    if (tile.z === maxzoom) {
+      const heights = sampleTile(raster, tile)
+      onProgress?.(++sampled / leaves)
+      await breathe()
+      return keep(tile, heights)
+    }
+    const parent = new Float32Array(TILE_SIZE * TILE_SIZE).fill(NaN)
+    const deeper = maxzoom - tile.z - 1
+    for (const qy of [0, 1] as const) {
+      for (const qx of [0, 1] as const) {
+        const child = { z: tile.z + 1, x: tile.x * 2 + qx, y: tile.y * 2 + qy }
+        const meets = (first.x >> deeper) <= child.x && child.x <= (last.x >> deeper) && (first.y >> deeper) <= child.y && child.y <= (last.y >> deeper)
+        const heights = meets ? await build(child) : null
+        if (heights) averageInto(parent, heights, { x: qx, y: qy })
+      }
+    }
+    return keep(tile, parent)
+  }
+  await build({ z: 0, x: 0, y: 0 })
+  await flush()
+  return stored
+}
+
+function sampleTile(raster: TerrainRaster, tile: Tile): Heights {
+  const [west, south, east, north] = raster.bounds
+  const heights = new Float32Array(TILE_SIZE * TILE_SIZE).fill(NaN)
+  const lons = Array.from({ length: TILE_SIZE }, (_, col) => lonLatAt(tile.x + (col + 0.5) / TILE_SIZE, tile.y, tile.z)[0])
+  for (let row = 0; row < TILE_SIZE; row++) {
+    const [, lat] = lonLatAt(tile.x, tile.y + (row + 0.5) / TILE_SIZE, tile.z)
+    if (lat < south || lat > north) continue
+    for (let col = 0; col < TILE_SIZE; col++) {
+      const lon = lons[col]!
+      if (lon >= west && lon <= east) heights[row * TILE_SIZE + col] = raster.height(lon, lat)
+    }
+  }
+  return heights
+}
+
+async function nextSourceId(tx: Transaction<Database>): Promise<number> {
+  const { rows } = await sql<{ id: string }>`select nextval(pg_get_serial_sequence('dothi.terrain_sources', 'id')) as id`.execute(tx)
+  return Number(rows[0]!.id)
+}
+
+/** Ends the live source of that name; returns its bounds. */
+async function retire({ tx, revision }: RevisionWriter, name: string, branch: Branch): Promise<BBox | null> {
+  const { rows } = await sql<{ bounds: BBox }>`
+    update dothi.terrain_sources set retired_revision = ${revision}
+    where name = ${name} and branch = ${branch} and retired_revision is null returning bounds
+  `.execute(tx)
+  return rows[0]?.bounds ?? null
+}
+
+/** The change log's entry, so that viewers and caches learn of new ground as of any edit. */
+async function recordChange({ tx, revision }: RevisionWriter, branch: Branch, bounds: BBox): Promise<void> {
+  const first = tileAt(bounds[0], bounds[3], CELL_ZOOM)
+  const last = tileAt(bounds[2], bounds[1], CELL_ZOOM)
+  const cells: number[] = []
+  for (let x = first.x; x <= last.x; x++) for (let y = first.y; y <= last.y; y++) cells.push(cellOf({ z: CELL_ZOOM, x, y }))
+  await sql`
+    insert into dothi.changes (revision, layer, branch, count, bbox, cells)
+    values (${revision}, 'terrain', ${branch}, 1, ${bounds}::float8[], ${cells}::int[])
+  `.execute(tx)
+}
+
+// ── Reading ──────────────────────────────────────────────────────────────────────────────────────
+
+/** Decoded tiles kept in memory: 128 × 256 kB. Tiles never change, so nothing is ever stale. */
+const CACHED_TILES = 128
+const tileCaches = new WeakMap<Store, Map<string, Promise<Heights | null>>>()
+
+/** Tiles asked for in one statement. */
+const READ_BATCH = 32
+
+/**
+ * Samples the sources at Mercator positions (0…1 from the west and from the north), each at zoom `z` or its deepest.
+ * Points are worked tile by tile, so scattered ones cost no more memory than dense ones.
+ */
+async function sampleMercator(store: Store, sources: readonly TerrainSource[], z: number, x: Float64Array, y: Float64Array): Promise<Float32Array> {
+  const heights = new Float32Array(x.length).fill(NaN)
+  for (const source of sources) {
+    const level = Math.min(z, source.maxzoom)
+    const groups = [...groupByTile(source, level, x, y, heights)]
+    for (let at = 0; at < groups.length; at += READ_BATCH) {
+      const batch = groups.slice(at, at + READ_BATCH)
+      const tiles = await loadTiles(store, source.id, level, batch.flatMap(([key]) => withNeighbours(key)))
+      for (const [, points] of batch) sampleGroup(tiles, level, points, x, y, heights)
+    }
+  }
+  return heights
+}
+
+/** Column and row of a tile as one number: zooms stay below 24, so both fit. */
+const tileKey = (x: number, y: number) => x * 2 ** 24 + y
+const keyX = (key: number) => Math.floor(key / 2 ** 24)
+const keyY = (key: number) => key % 2 ** 24
+
+/** The pixels that surround a point reach at most one tile further east and south. */
+const withNeighbours = (key: number) => [key, key + 1, key + 2 ** 24, key + 2 ** 24 + 1]
+
+/** Points that still lack a height and may find one in this source, by the tile of their north-west pixel. */
+function groupByTile(source: TerrainSource, level: number, x: Float64Array, y: Float64Array, heights: Float32Array): Map<number, number[]> {
+  const groups = new Map<number, number[]>()
+  const pixel = 1 / (TILE_SIZE * 2 ** level)
+  const [west, north] = tileFraction(source.bounds[0], source.bounds[3], 0)
+  const [east, south] = tileFraction(source.bounds[2], source.bounds[1], 0)
+  const [left, top, right, bottom] = grow([west, north, east, south], pixel)
+  const n = TILE_SIZE * 2 ** level
+  for (let i = 0; i < x.length; i++) {
+    if (heights[i] === heights[i]) continue
+    if (x[i]! < left || x[i]! > right || y[i]! < top || y[i]! > bottom) continue
+    const key = tileKey(Math.floor(x[i]! * n - 0.5) >> 8, Math.floor(y[i]! * n - 0.5) >> 8)
+    const group = groups.get(key)
+    if (group) group.push(i)
+    else groups.set(key, [i])
+  }
+  return groups
+}
+
+function sampleGroup(tiles: ReadonlyMap<number, Heights | null>, level: number, points: readonly number[], x: Float64Array, y: Float64Array, heights: Float32Array): void {
+  const n = TILE_SIZE * 2 ** level
+  const heightOf = (column: number, row: number) => {
+    const tile = tiles.get(tileKey(column >> 8, row >> 8))
+    return tile ? tile[(row & 255) * TILE_SIZE + (column & 255)]! : NaN
+  }
+  for (const i of points) heights[i] = bilinear(x[i]! * n - 0.5, y[i]! * n - 0.5, heightOf)
+}
+
+async function loadTiles(store: Store, source: number, z: number, keys: readonly number[]): Promise<ReadonlyMap<number, Heights | null>> {
+  const cache = tileCaches.get(store) ?? new Map<string, Promise<Heights | null>>()
+  tileCaches.set(store, cache)
+  const name = (key: number) => `${source}/${z}/${key}`
+  const wanted = [...new Set(keys)]
+  const missing = wanted.filter(key => !cache.has(name(key)))
+  if (missing.length) {
+    const read = readTiles(store.pool('open'), source, z, missing)
+    for (const key of missing) {
+      const tile = read.then(tiles => { const bytes = tiles.get(key); return bytes ? decodeHeights(bytes) : null })
+      tile.catch(() => cache.delete(name(key)))
+      cache.set(name(key), tile)
+    }
+  }
+  const tiles = new Map(await Promise.all(wanted.map(async key => {
+    const tile = cache.get(name(key))!
+    cache.delete(name(key))
+    cache.set(name(key), tile) // youngest last
+    return [key, await tile] as const
+  })))
+  for (const old of cache.keys()) {
+    if (cache.size <= CACHED_TILES) break
+    cache.delete(old)
+  }
+  return tiles
+}
+
+async function readTiles(db: Kysely<Database>, source: number, z: number, keys: readonly number[]): Promise<Map<number, Buffer>> {
+  const { rows } = await sql<{ x: number; y: number; heights: Buffer }>`
+    select t.x, t.y, t.heights from unnest(${keys.map(keyX)}::int[], ${keys.map(keyY)}::int[]) as wanted (x, y)
+    join dothi.terrain_tiles t on t.source = ${source} and t.z = ${z} and t.x = wanted.x and t.y = wanted.y
+  `.execute(db)
+  return new Map(rows.map(row => [tileKey(row.x, row.y), row.heights]))
+}
+
+/** The last revision that a moment includes. */
+async function revisionOf(store: Store, asOf: AsOf): Promise<number> {
+  if (asOf === 'now') return Number.MAX_SAFE_INTEGER
+  if (typeof asOf === 'number') return asOf
+  const { rows } = await sql<{ revision: string | null }>`select max(revision) as revision from dothi.revisions where at <= ${asOf}`.execute(store.pool('open'))
+  return Number(rows[0]?.revision ?? 0)
+}
+
+const projections = new Map<number, string>()
+
+/** Easting, northing → longitude, latitude, by the store's own definition of the CRS. Throws a Problem for an unknown one. */
+async function inverseProjection(store: Store, srid: number): Promise<(easting: number, northing: number) => [lon: number, lat: number]> {
+  let definition = projections.get(srid)
+  if (definition === undefined) {
+    const { rows } = await sql<{ proj4text: string }>`select proj4text from spatial_ref_sys where srid = ${srid}`.execute(store.pool('open'))
+    definition = rows[0]?.proj4text.trim()
+    if (!definition) throw new Problem(400, 'invalid-parameter', `EPSG:${srid} is not a coordinate reference system this store knows.`)
+    projections.set(srid, definition)
+  }
+  const transform = proj4(definition, 'WGS84')
+  return (easting, northing) => transform.forward([easting, northing]) as [number, number]
+}
+
