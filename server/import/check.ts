@@ -1,0 +1,154 @@
+import type { Column, Layer } from '../../layers/layer.js'
+
+/** What a row became: typed column values with the warnings it raised, or why it cannot be kept. */
+export type CheckedRow =
+  | { readonly ok: true; readonly row: Readonly<Record<string, unknown>>; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly reason: string }
+
+/**
+ * Compiles a layer's checks into one function from source properties to typed columns:
+ * coercion, required, ranges, lengths, patterns, codes, then the layer's own rules.
+ * Properties that are no column of the layer are left out.
+ */
+export function rowChecker(layer: Layer): (properties: Readonly<Record<string, unknown>>, extra?: Readonly<Record<string, unknown>>) => CheckedRow {
+  const columns = layer.columns.map(column => ({ column, pattern: column.pattern === undefined ? null : new RegExp(column.pattern, 'u') }))
+  const rules = layer.rules ?? []
+  return (properties, extra = {}) => {
+    const secret = secretMark(properties)
+    if (secret) return { ok: false, reason: `${secret}: secret data is never stored` }
+    const row: Record<string, unknown> = {}
+    const warnings: string[] = []
+    for (const { column, pattern } of columns) {
+      let value: unknown
+      try {
+        value = coerce(properties[column.name], column)
+      } catch (error) {
+        return { ok: false, reason: `${column.name}: ${(error as Error).message}` }
+      }
+      const fault = columnFault(value, column, pattern)
+      if (fault) return { ok: false, reason: `${column.name}: ${fault}` }
+      if (column.codes && value !== null && !Object.hasOwn(column.codes, String(value))) warnings.push(`${column.name}: code “${String(value)}” is not in the code list`)
+      row[column.name] = value
+    }
+    const whole = { ...row, ...extra }
+    for (const rule of rules) {
+      if (rule.holds(whole)) continue
+      if (rule.severity === 'error') return { ok: false, reason: `${rule.id}: ${rule.title.en}` }
+      warnings.push(`${rule.id}: ${rule.title.en}`)
+    }
+    return { ok: true, row, warnings }
+  }
+}
+
+function columnFault(value: unknown, column: Column, pattern: RegExp | null): string | null {
+  if (value === null) return column.required ? 'a value is required' : null
+  if (typeof value === 'number') {
+    if (column.min !== undefined && value < column.min) return `${value} is below ${column.min}`
+    if (column.max !== undefined && value > column.max) return `${value} is above ${column.max}`
+  }
+  if (typeof value === 'string' && column.type === 'text') {
+    if (column.maxLength !== undefined && [...value].length > column.maxLength) return `longer than ${column.maxLength} characters`
+    if (pattern && !pattern.test(value)) return `“${short(value)}” does not match ${column.pattern}`
+  }
+  return null
+}
+
+/**
+ * A source value as the column's type; empty text and absent values are null.
+ * Dates and timestamps stay text (`YYYY-MM-DD`, RFC 3339 UTC). Throws an Error that says what was wanted and what came.
+ */
+export function coerce(value: unknown, column: Pick<Column, 'type'>): unknown {
+  if (value === undefined || value === null || value === '') return null
+  if (typeof value === 'number' && !Number.isFinite(value)) return null
+  switch (column.type) {
+    case 'text': return toText(value)
+    case 'integer': return toInteger(value)
+    case 'number': return toNumber(value)
+    case 'boolean': return toBoolean(value)
+    case 'date': return toDate(value)
+    case 'timestamp': return toTimestamp(value)
+    case 'json': return toJson(value)
+  }
+}
+
+/** NFC, without NUL (which PostgreSQL cannot hold) and outer blanks. */
+function toText(value: unknown): string | null {
+  const text = value instanceof Date ? value.toISOString() : typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return text.replaceAll('\0', '').trim().normalize('NFC') || null
+}
+
+function toNumber(value: unknown): number | null {
+  if (typeof value === 'number') return value
+  if (typeof value === 'bigint') return Number(value)
+  if (typeof value === 'boolean') return Number(value)
+  if (typeof value === 'string') {
+    const text = value.trim()
+    if (text === '') return null
+    // Vietnamese and most European offices write a decimal comma.
+    const number = Number(/^[+-]?\d+,\d+$/.test(text) ? text.replace(',', '.') : text)
+    if (Number.isFinite(number)) return number
+  }
+  throw new Error(`wanted a number, got “${short(value)}”`)
+}
+
+function toInteger(value: unknown): number | null {
+  const number = toNumber(value)
+  if (number !== null && !Number.isSafeInteger(number)) throw new Error(`wanted a whole number, got “${short(value)}”`)
+  return number
+}
+
+const TRUE = new Set(['true', 't', '1', 'yes', 'y', 'có'])
+const FALSE = new Set(['false', 'f', '0', 'no', 'n', 'không'])
+function toBoolean(value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  const text = String(value).trim().toLowerCase().normalize('NFC')
+  if (TRUE.has(text)) return true
+  if (FALSE.has(text)) return false
+  throw new Error(`wanted true or false, got “${short(value)}”`)
+}
+
+/** Reads ISO dates and times, `YYYY/MM/DD`, `YYYYMMDD`, and the Vietnamese `DD/MM/YYYY`. */
+function toDate(value: unknown): string {
+  if (value instanceof Date) return value.toISOString().slice(0, 10)
+  const text = String(value).trim()
+  const iso = /^(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?:[T ].*)?$/.exec(text)
+  const local = /^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})$/.exec(text)
+  const [year, month, day] = iso ? [iso[1], iso[2], iso[3]] : local ? [local[3], local[2], local[1]] : []
+  const date = `${year}-${month?.padStart(2, '0')}-${day?.padStart(2, '0')}`
+  // The round trip refuses 31 February.
+  const instant = new Date(`${date}T00:00:00Z`)
+  if (Number.isNaN(instant.getTime()) || instant.toISOString().slice(0, 10) !== date) throw new Error(`wanted a date (YYYY-MM-DD), got “${short(value)}”`)
+  return date
+}
+
+/** RFC 3339 in UTC. A time without a zone is taken as UTC. */
+function toTimestamp(value: unknown): string {
+  if (value instanceof Date) return value.toISOString()
+  const text = String(value).trim().replace(' ', 'T').replaceAll('/', '-')
+  const zoned = /(?:Z|[+-]\d{2}:?\d{2})$/i.test(text.slice(10))
+  const instant = new Date(text.length === 10 ? `${text}T00:00:00Z` : zoned ? text : `${text}Z`)
+  if (!/^\d{4}-/.test(text) || Number.isNaN(instant.getTime())) throw new Error(`wanted a time (RFC 3339), got “${short(value)}”`)
+  return instant.toISOString()
+}
+
+function toJson(value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  try { return JSON.parse(value) } catch { return value.normalize('NFC') }
+}
+
+const MARK = /^(classification|security|secrecy|do_?mat|độ mật|muc_?do_?mat|mức độ mật)$/iu
+const SECRET = /^(top[ _-]?secret|secret|tuyệt mật|tối mật|mật|tuyet[ _]mat|toi[ _]mat|mat)$/iu
+/** The property that marks a record as a state secret, as `name = value`; null where none does. */
+function secretMark(properties: Readonly<Record<string, unknown>>): string | null {
+  for (const name in properties) {
+    if (!MARK.test(name.normalize('NFC'))) continue
+    const value = properties[name]
+    if (typeof value === 'string' && SECRET.test(value.trim().normalize('NFC'))) return `${name} = ${value}`
+  }
+  return null
+}
+
+function short(value: unknown): string {
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text
+}

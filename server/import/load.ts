@@ -1,0 +1,406 @@
+import { sql, type RawBuilder, type Transaction } from 'kysely'
+import type { Feature, FeatureStream } from '../../core/feature.js'
+import type { Layer } from '../../layers/layer.js'
+import { badParameter, Problem } from '../errors.js'
+import type { Database } from '../store/database.js'
+import type { RevisionWriter, Store } from '../store/store.js'
+import { rowChecker } from './check.js'
+import { CopyWriter } from './copy.js'
+import { encodeGeometry, encodeSolid, GeometryFault, type CoordinateRange } from './ewkb.js'
+
+export interface LoadOptions {
+  readonly actor: string
+  readonly reason: string
+  /**
+   * Makes the streams the whole truth about this source in their layers: same `source_id` and content stay
+   * untouched, changed ones are updated under their id, missing ones are retired. Features without a
+   * source id are matched by content.
+   */
+  readonly replaceSource?: string
+  /** Share of rows that may be rejected before nothing lands; default 0.05. */
+  readonly maxRejects?: number
+  readonly onProgress?: (progress: LoadProgress) => void
+  readonly onReject?: (reject: Reject) => void
+  readonly signal?: AbortSignal
+}
+export interface LoadProgress {
+  readonly layer: string
+  readonly phase: 'reading' | 'checking' | 'writing'
+  /** Rows read so far, over all layers. */
+  readonly read: number
+}
+export interface Reject { readonly layer: string; readonly row: number; readonly sourceId?: string; readonly reason: string }
+
+export interface LoadReport {
+  readonly read: number
+  readonly inserted: number
+  readonly updated: number
+  readonly unchanged: number
+  readonly deleted: number
+  /** Kept after ST_MakeValid or closing a ring; counted among the rows above. */
+  readonly repaired: number
+  readonly rejected: number
+  readonly warnings: readonly { readonly message: string; readonly count: number }[]
+  /** 0 where nothing changed. */
+  readonly revision: number
+  /** Rows by layer that are in the file and in the store. */
+  readonly layers: Readonly<Record<string, number>>
+}
+
+export const DEFAULT_MAX_REJECTS = 0.05
+
+/**
+ * Loads features into their layers in one revision: row checks, COPY into temporary staging tables, repair and
+ * reprojection in PostGIS, then insert / update / retire. A crash, an abort, or too many rejects land nothing.
+ * Memory stays flat whatever the number of features.
+ * Throws a Problem where a layer or CRS is unknown or more than `maxRejects` of the rows are bad.
+ */
+export async function loadFeatures(store: Store, streams: readonly FeatureStream[], options: LoadOptions): Promise<LoadReport> {
+  const load = new Load(store, options)
+  const byLayer = new Map<string, FeatureStream[]>()
+  for (const stream of streams) byLayer.set(stream.layer, [...byLayer.get(stream.layer) ?? [], stream])
+  const stages = [...byLayer].map(([id, its], i) => ({ layer: cityLayer(store, id), streams: its, number: i }))
+  const canceller = new Canceller(store, options.signal)
+  try {
+    const { revision } = await store.withRevision(
+      { actor: options.actor, reason: options.reason },
+      async writer => {
+        for (const stage of stages) await load.apply(writer, stage)
+        options.signal?.throwIfAborted()
+      },
+      async tx => {
+        await canceller.watch(tx)
+        for (const stage of stages) await load.stage(tx, stage)
+        load.refuseTooManyRejects()
+      },
+    )
+    return load.report(revision.revision)
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    throw error
+  } finally {
+    canceller.stop()
+  }
+}
+
+function cityLayer(store: Store, id: string): Layer {
+  const layer = store.catalogue.get(id)
+  if (layer.kind !== 'city') throw badParameter('layer', `The layer “${id}” holds results of runs and takes no import.`)
+  return layer
+}
+
+interface Stage { readonly layer: Layer; readonly streams: readonly FeatureStream[]; readonly number: number }
+
+/** The counts and steps of one load. */
+class Load {
+  #read = 0
+  #inserted = 0
+  #updated = 0
+  #unchanged = 0
+  #deleted = 0
+  #repaired = 0
+  #rejected = 0
+  readonly #firstReasons = new Map<string, number>()
+  readonly #warnings = new Map<string, number>()
+  readonly #layers: Record<string, number> = {}
+
+  constructor(readonly store: Store, readonly options: LoadOptions) {}
+
+  /** Before the lock: file → staging table → checked table, where all the long work is. */
+  async stage(tx: Transaction<Database>, stage: Stage): Promise<void> {
+    await createStagingTable(tx, stage)
+    for (const stream of stage.streams) await this.#copy(tx, stage, stream)
+    this.#progress(stage.layer, 'checking')
+    await this.#checkGeometry(tx, stage)
+  }
+
+  async #copy(tx: Transaction<Database>, { layer, number }: Stage, stream: FeatureStream): Promise<void> {
+    const range = await coordinateRange(tx, stream.srid)
+    const check = rowChecker(layer)
+    const encode = rowEncoder(layer, range, stream.source)
+    const copy = await CopyWriter.open(tx, `${stageTable(number)} (${stagedColumns(layer).map(quote).join(', ')})`)
+    let row = 0
+    let inDegrees = !range.geographic
+    try {
+      for await (const feature of stream.features) {
+        row = feature.row ?? row + 1
+        this.#read++
+        if (this.#read % 1000 === 0) {
+          this.options.signal?.throwIfAborted()
+          this.#progress(layer, 'reading')
+        }
+        try {
+          if (!feature.geometry) throw new GeometryFault('no geometry')
+          const checked = check(feature.properties, { ground_z: feature.groundZ ?? null, height: feature.height ?? null })
+          if (!checked.ok) throw new GeometryFault(checked.reason)
+          const values = encode(feature, checked.row, row)
+          inDegrees &&= looksLikeDegrees(feature)
+          for (const warning of checked.warnings) count(this.#warnings, `${layer.id}.${warning}`)
+          await copy.write(values)
+        } catch (error) {
+          if (!(error instanceof GeometryFault)) throw error
+          this.#reject({ layer: layer.id, row, sourceId: feature.sourceId, reason: error.message })
+        }
+      }
+      this.options.signal?.throwIfAborted()
+      await copy.end()
+    } catch (error) {
+      await copy.abort(error as Error)
+      throw error
+    }
+    if (inDegrees && row > 0)
+      throw badParameter('crs', `The coordinates of “${stream.source}” look like degrees, but EPSG:${stream.srid} is in metres or feet. Say --crs EPSG:4326 if they are longitude and latitude.`)
+  }
+
+  async #checkGeometry(tx: Transaction<Database>, { layer, number }: Stage): Promise<void> {
+    const checked = (wgs84: RawBuilder<unknown>) => checkedTable(layer, number, wgs84, this.options.replaceSource !== undefined).execute(tx)
+    await sql`savepoint quick`.execute(tx)
+    try {
+      await checked(sql`ST_Transform(raw, 4326)`)
+    } catch (error) {
+      this.options.signal?.throwIfAborted()
+      // One coordinate outside its projection fails the whole statement: try again row by row.
+      await sql`rollback to savepoint quick`.execute(tx)
+      await sql.raw(GUARDED_TRANSFORM).execute(tx)
+      await checked(sql`pg_temp.transform_or_null(raw)`)
+    }
+    const rejects = await sql<{ row_no: string; source_id: string | null; fault: string }>`
+      select row_no, source_id, fault from ${checkedName(number)} where fault is not null order by row_no`.execute(tx)
+    for (const { row_no, source_id, fault } of rejects.rows)
+      this.#reject({ layer: layer.id, row: Number(row_no), ...(source_id === null ? {} : { sourceId: source_id }), reason: fault })
+    if (rejects.rows.length) await sql`delete from ${checkedName(number)} where fault is not null`.execute(tx)
+    const kept = await sql<{ rows: string; repaired: string }>`
+      select count(*) as rows, count(*) filter (where repaired) as repaired from ${checkedName(number)}`.execute(tx)
+    this.#repaired += Number(kept.rows[0]!.repaired)
+    this.#layers[layer.id] = Number(kept.rows[0]!.rows)
+  }
+
+  /** Under the lock: only what has to be one step for readers. */
+  async apply(writer: RevisionWriter, stage: Stage): Promise<void> {
+    this.#progress(stage.layer, 'writing')
+    if (this.options.replaceSource === undefined) await this.#insertAll(writer, stage)
+    else await this.#replace(writer, stage, this.options.replaceSource)
+  }
+
+  async #insertAll(writer: RevisionWriter, { layer, number }: Stage): Promise<void> {
+    const rows = this.#layers[layer.id]!
+    if (rows === 0) return
+    const first = await writer.allocateIds(rows)
+    await insertRows(writer, layer, first, sql`select c.* from ${checkedName(number)} c`)
+    this.#inserted += rows
+  }
+
+  async #replace({ tx, allocateIds, ...rest }: RevisionWriter, { layer, number }: Stage, source: string): Promise<void> {
+    const writer = { tx, allocateIds, ...rest }
+    const table = layerTable(layer)
+    const match = sql.id(`match_${number}`)
+    // Present and incoming rows side by side; twins without a source id are told apart by their number.
+    await sql`
+      create temp table ${match} on commit drop as
+      with present as (
+        select id, content, coalesce(source_id, content || row_number() over (partition by source_id, content order by id)) as key
+        from (select id, source_id, ${content(layer)} as content from ${table} where source = ${source}) p
+      )
+      select p.id, c.row_no, p.content is distinct from c.content as changed
+      from present p full join ${checkedName(number)} c on c.key = p.key`.execute(tx)
+    const counted = await sql<Record<'fresh' | 'changed' | 'missing' | 'same', string>>`
+      select count(*) filter (where id is null) as fresh, count(*) filter (where row_no is null) as missing,
+        count(*) filter (where changed and id is not null and row_no is not null) as changed, count(*) filter (where not changed) as same
+      from ${match}`.execute(tx)
+    const { fresh, changed, missing, same } = counted.rows[0]!
+    if (Number(missing)) await sql`delete from ${table} t using ${match} m where t.id = m.id and m.row_no is null`.execute(tx)
+    if (Number(changed)) await updateRows(tx, layer, sql`${checkedName(number)} c join ${match} m on m.row_no = c.row_no and m.changed and m.id is not null`)
+    if (Number(fresh)) await insertRows(writer, layer, await allocateIds(Number(fresh)), sql`select c.* from ${checkedName(number)} c join ${match} m on m.row_no = c.row_no where m.id is null`)
+    this.#inserted += Number(fresh)
+    this.#updated += Number(changed)
+    this.#deleted += Number(missing)
+    this.#unchanged += Number(same)
+  }
+
+  refuseTooManyRejects(): void {
+    const allowed = this.options.maxRejects ?? DEFAULT_MAX_REJECTS
+    if (this.#read === 0 || this.#rejected / this.#read <= allowed) return
+    const reasons = [...this.#firstReasons].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([reason, n]) => `${reason} (${n} ×)`).join('; ')
+    throw new Problem(422, 'too-many-rejects',
+      `${this.#rejected} of ${this.#read} rows were rejected, more than ${+(allowed * 100).toFixed(2)} %, so nothing was imported. Most often: ${reasons}. Mend the file, map its columns, or allow more with --max-rejects.`,
+      { read: this.#read, rejected: this.#rejected })
+  }
+
+  report(revision: number): LoadReport {
+    return {
+      read: this.#read, inserted: this.#inserted, updated: this.#updated, unchanged: this.#unchanged, deleted: this.#deleted,
+      repaired: this.#repaired, rejected: this.#rejected,
+      warnings: [...this.#warnings].map(([message, n]) => ({ message, count: n })).sort((a, b) => b.count - a.count).slice(0, 100),
+      revision: this.#inserted + this.#updated + this.#deleted ? revision : 0,
+      layers: this.#layers,
+    }
+  }
+
+  #reject(reject: Reject) {
+    this.#rejected++
+    // Reasons often carry the value; what comes before it is the kind.
+    count(this.#firstReasons, reject.reason.replace(/“[^”]*”|-?\d[\d.]*/g, '…').slice(0, 120))
+    this.options.onReject?.(reject)
+  }
+
+  #progress(layer: Layer, phase: LoadProgress['phase']) {
+    this.options.onProgress?.({ layer: layer.id, phase, read: this.#read })
+  }
+}
+
+const quote = (name: string) => `"${name.replaceAll('"', '""')}"`
+const stageTable = (number: number) => `stage_${number}`
+const stageName = (number: number) => sql.id(stageTable(number))
+const checkedName = (number: number) => sql.id(`checked_${number}`)
+const layerTable = (layer: Layer) => sql.id('city', layer.id)
+const names = (columns: readonly string[], alias?: string) => sql.join(columns.map(c => alias ? sql.id(alias, c) : sql.id(c)))
+
+/** Columns that a load fills, as named in the layer's table. */
+function filledColumns(layer: Layer): string[] {
+  return [
+    'source', 'source_id', 'geom',
+    ...layer.surveyed ? ['geom_native'] : [],
+    ...layer.threeD ? ['solid', 'ground_z', 'height'] : [],
+    ...layer.columns.map(c => c.name),
+  ]
+}
+
+function stagedColumns(layer: Layer): string[] {
+  return ['row_no', 'source', 'source_id', 'raw', 'closed', ...layer.threeD ? ['solid', 'ground_z', 'height'] : [], ...layer.columns.map(c => c.name)]
+}
+
+/** Temporary, so that a dead session leaves nothing; attribute types are the layer table's own. */
+async function createStagingTable(tx: Transaction<Database>, { layer, number }: Stage): Promise<void> {
+  const own = [...layer.threeD ? ['ground_z', 'height'] : [], ...layer.columns.map(c => c.name)]
+  await sql`
+    create temp table ${stageName(number)} on commit drop as
+    select 0::bigint as row_no, ''::text as source, ''::text as source_id, null::geometry as raw, false as closed
+      ${layer.threeD ? sql`, null::geometry as solid` : sql``} ${own.length ? sql`, ${names(own)}` : sql``}
+    from ${layerTable(layer)} limit 0`.execute(tx)
+}
+
+function rowEncoder(layer: Layer, range: CoordinateRange, source: string) {
+  return (feature: Feature, row: Readonly<Record<string, unknown>>, number: number): (string | null)[] => {
+    const geometry = encodeGeometry(feature.geometry!, range)
+    const values: (string | null)[] = [String(number), source, feature.sourceId ?? null, geometry.hex, geometry.closed ? 't' : 'f']
+    if (layer.threeD) values.push(feature.solid?.length ? encodeSolid(feature.solid, range) : null, finite(feature.groundZ), finite(feature.height))
+    for (const column of layer.columns) values.push(copyValue(row[column.name], column.type === 'json'))
+    return values
+  }
+}
+
+const finite = (value: number | undefined) => Number.isFinite(value) ? String(value) : null
+function copyValue(value: unknown, json: boolean): string | null {
+  if (value === null || value === undefined) return null
+  return json ? JSON.stringify(value).replaceAll('\\u0000', '') : String(value)
+}
+
+const DIMENSION = { point: 0, line: 1, polygon: 2, any: null } as const
+const WANTED = { point: 'points', line: 'lines', polygon: 'polygons', any: 'geometry' } as const
+
+/**
+ * The staged rows with their geometry as the layer stores it (EPSG:4326, 2D, valid, multi where the layer is),
+ * or the fault that rejects them. `offset 0` keeps each step evaluated once.
+ */
+function checkedTable(layer: Layer, number: number, wgs84: RawBuilder<unknown>, keyed: boolean) {
+  const dimension = DIMENSION[layer.geometry]
+  const geom = {
+    point: sql`case when ST_NumGeometries(whole) = 1 then ST_GeometryN(whole, 1) else whole end`,
+    line: sql`ST_Multi(ST_CollectionExtract(whole, 2))`,
+    polygon: sql`ST_Multi(ST_CollectionExtract(whole, 3))`,
+    any: sql`whole`,
+  }[layer.geometry]
+  const dimensionFault = dimension === null ? sql`null` : sql`
+    case when ST_Dimension(raw) <> ${dimension}::int then ${`wanted ${WANTED[layer.geometry]}, got `}::text || substr(ST_GeometryType(raw), 4) end`
+  const native = layer.surveyed
+    ? sql`, case when valid then ST_Force2D(ST_Transform(raw, ${layer.surveyed.srid}::int)) else ST_Transform(geom, ${layer.surveyed.srid}::int) end as geom_native` : sql``
+  // The Z of a footprint, line or point is where it stands, unless the source says better.
+  const levels = layer.threeD ? sql`, ST_Transform(solid, 4326) as solid, height,
+    coalesce(ground_z, case when ST_NDims(raw) > 2 and ST_ZMin(raw) <> 0 then ST_ZMin(raw) ${layer.threeD.form === 'extrude' ? sql`- coalesce(height, 0)` : sql``} end) as ground_z` : sql``
+  const own = layer.columns.length ? sql`, ${names(layer.columns.map(c => c.name))}` : sql``
+  const keys = keyed ? sql`, content, coalesce(source_id, content || row_number() over (partition by source_id, content order by row_no)) as key` : sql``
+  return sql`
+    create temp table ${checkedName(number)} on commit drop as
+    select * ${keys} from (
+      select * ${keyed ? sql`, ${content(layer)} as content` : sql``} from (
+        select row_no, source, source_id, geom, (not valid or closed) as repaired ${own} ${native} ${levels}, ${sourceIdFault(keyed)}
+          case
+            when ST_IsEmpty(raw) then 'empty geometry'
+            when not inside then 'outside the CRS EPSG:' || ST_SRID(raw) || ': wrong --crs?'
+            when not valid and coalesce(ST_IsEmpty(geom), true) then 'cannot be repaired: ' || ST_IsValidReason(flat)
+            when not valid and ST_Dimension(flat) = 2 and abs(ST_Area(geom) - ST_Area(flat)) > 0.01 * ST_Area(flat)
+              then 'repair would change the area by more than 1 %: ' || ST_IsValidReason(flat)
+          end) as fault
+        from (
+          select *, ${geom} as geom from (
+            select *, case when valid then flat else ST_MakeValid(flat) end as whole from (
+              select *, coalesce(ST_XMin(flat) >= -180.0000001 and ST_XMax(flat) <= 180.0000001 and ST_YMin(flat) >= -90.0000001 and ST_YMax(flat) <= 90.0000001, false) as inside,
+                coalesce(ST_IsValid(flat), false) as valid
+              from (select *, ST_Force2D(${wgs84}) as flat, ${dimensionFault} as dimension_fault from ${stageName(number)} offset 0) a offset 0
+            ) b offset 0
+          ) c offset 0
+        ) d offset 0
+      ) e offset 0
+    ) f`
+}
+
+/** Faults that come before geometry; under `--replace` a source id must name one row. */
+function sourceIdFault(keyed: boolean) {
+  const twin = keyed ? sql`case when source_id is not null and row_number() over (partition by source_id order by row_no) > 1 then 'the source id ' || source_id || ' came before in this file' end,` : sql``
+  return sql`coalesce(dimension_fault, ${twin}`
+}
+
+/** Fingerprint of all that a reader can see of a row; compared between file and store. */
+function content(layer: Layer) {
+  return sql`md5(row(${names(filledColumns(layer).filter(c => c !== 'source' && c !== 'source_id'))})::text)`
+}
+
+const GUARDED_TRANSFORM = `
+  create or replace function pg_temp.transform_or_null(g geometry) returns geometry language plpgsql immutable as $$
+  begin return ST_Transform(g, 4326); exception when others then return null; end $$`
+
+async function insertRows(writer: RevisionWriter, layer: Layer, firstId: number, rows: RawBuilder<unknown>): Promise<void> {
+  const columns = filledColumns(layer)
+  await sql`
+    insert into ${layerTable(layer)} (id, ${names(columns)})
+    select ${firstId}::bigint + row_number() over (order by row_no) - 1, ${names(columns)} from (${rows}) r`.execute(writer.tx)
+}
+
+async function updateRows(tx: Transaction<Database>, layer: Layer, rows: RawBuilder<unknown>): Promise<void> {
+  const assignments = filledColumns(layer).map(c => sql`${sql.id(c)} = ${sql.id('c', c)}`)
+  await sql`update ${layerTable(layer)} t set ${sql.join(assignments)} from ${rows} where t.id = m.id`.execute(tx)
+}
+
+async function coordinateRange(tx: Transaction<Database>, srid: number): Promise<CoordinateRange> {
+  const found = await sql<{ proj4text: string }>`select proj4text from spatial_ref_sys where srid = ${srid}`.execute(tx)
+  if (!found.rows[0]) throw badParameter('crs', `The store does not know EPSG:${srid}. Give the file's CRS with --crs EPSG:n.`)
+  return { srid, geographic: /\+proj=longlat\b/.test(found.rows[0].proj4text) }
+}
+
+function looksLikeDegrees({ geometry }: Feature): boolean {
+  let first: unknown = geometry?.coordinates
+  while (Array.isArray(first) && Array.isArray(first[0])) first = first[0]
+  return Array.isArray(first) && Math.abs(first[0]) <= 180 && Math.abs(first[1]) <= 90
+}
+
+/** A COPY or a long statement does not see an AbortSignal: the server is told to cancel it. */
+class Canceller {
+  #stop = () => {}
+  constructor(readonly store: Store, readonly signal: AbortSignal | undefined) {}
+
+  async watch(tx: Transaction<Database>): Promise<void> {
+    const { signal, store } = this
+    if (!signal) return
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
+    const cancel = () => void sql`select pg_cancel_backend(${rows[0]!.pid})`.execute(store.db).catch(() => {})
+    signal.throwIfAborted()
+    signal.addEventListener('abort', cancel)
+    this.#stop = () => signal.removeEventListener('abort', cancel)
+  }
+
+  stop() { this.#stop() }
+}
+
+function count(counts: Map<string, number>, key: string) {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
