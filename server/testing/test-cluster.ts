@@ -3,9 +3,10 @@
  * a test file started by hand shares one under the temporary directory, which stops with the last file that uses it.
  */
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Layer } from '../../layers/layer.js'
 import { openCluster } from '../store/cluster.js'
@@ -21,6 +22,7 @@ const OPTIONS = { durable: false, maxConnections: 300, sharedBuffersMB: 256 } as
 export async function startTestCluster(): Promise<{ dataDir: string; remove(): Promise<void> }> {
   await removeAbandoned()
   const dataDir = mkdtempSync(join(ROOT, RUN))
+  chmodSync(dataDir, 0o755)
   writeFileSync(join(dataDir, 'pid'), String(process.pid))
   const cluster = await openCluster({ dataDir, ...OPTIONS })
   const remove = async () => {
@@ -66,7 +68,10 @@ export async function testDatabase(options: { layers?: readonly Layer[]; bare?: 
   })
   const drop = async () => {
     await admin(cluster, client => client.query(`drop database if exists ${name} with (force)`))
-    if (--users > 0) return
+    users--
+    // The next test of the file may come at once: do not stop the cluster between two.
+    await sleep(made > 1 || users > 0 ? 50 : 200)
+    if (users > 0 || !joined) return
     joined = undefined
     await cluster.release()
   }

@@ -1,0 +1,107 @@
+/**
+ * Who is asking? `Authorization: Bearer …`, or the HttpOnly cookie that `/?token=…` was exchanged for, or nobody: PUBLIC.
+ */
+import { createHash } from 'node:crypto'
+import type { Request, Response } from 'express'
+import type { Config } from '../config.js'
+import { forbidden, Problem } from '../errors.js'
+import { PUBLIC } from '../store/store.js'
+import type { Reader, Store } from '../store/store.js'
+import { readerOf } from './tokens.js'
+
+export interface Access {
+  /** The reader of a request. Throws 401 for a wrong or expired token, 403 for a write that another site has caused. */
+  reader(request: Request, response: Response): Promise<Reader>
+  /** Exchanges `?token=` of a GET for the cookie and redirects to the same address without it; false if there is none. */
+  login(request: Request, response: Response): Promise<boolean>
+}
+
+/** A tile view asks dozens of times a second; a token that was revoked ends within this time. */
+const REMEMBER_MS = 2_000
+
+type Found = Awaited<ReturnType<typeof readerOf>>
+
+export function createAccess({ store, config }: { store: Store; config: Config }): Access {
+  const remembered = new Map<string, { until: number; found: Promise<Found> }>()
+  // Cookies do not know ports: two servers on one host must not read each other's.
+  const cookie = `dothi_${createHash('sha256').update(config.databaseUrl ?? config.dataDir).digest('hex').slice(0, 8)}`
+
+  const lookUp = (secret: string): Promise<Found> => {
+    const now = Date.now()
+    const known = remembered.get(secret)
+    if (known && known.until > now) return known.found
+    if (remembered.size > 1000) remembered.clear()
+    const found = readerOf(store, secret)
+    remembered.set(secret, { until: now + REMEMBER_MS, found })
+    found.catch(() => remembered.delete(secret))
+    return found
+  }
+
+  const setCookie = (request: Request, response: Response, value: string, seconds: number) =>
+    response.append('Set-Cookie', `${cookie}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${isHttps(request, config) ? '; Secure' : ''}`)
+
+  return {
+    async reader(request, response) {
+      const bearer = bearerOf(request)
+      if (bearer !== undefined) {
+        const found = await lookUp(bearer)
+        if (!found) throw unauthorised('The bearer token is wrong or has expired: ask for a new one (`dothi token create`).')
+        return asReader(found)
+      }
+      const session = cookieOf(request, cookie)
+      if (session === undefined) return PUBLIC
+      const found = await lookUp(session)
+      const writes = !['GET', 'HEAD', 'OPTIONS'].includes(request.method)
+      if (!found) {
+        setCookie(request, response, '', 0)
+        if (writes) throw unauthorised('Your session has expired: open the link with `?token=` again.')
+        return PUBLIC // a page that anybody may read is not closed by an old cookie
+      }
+      if (writes && !isSameOrigin(request, config)) throw forbidden('A write by cookie must come from this server\'s own pages; other programs use `Authorization: Bearer`.')
+      return asReader(found)
+    },
+
+    async login(request, response) {
+      const secret = request.query.token
+      if (secret === undefined || request.method !== 'GET') return false
+      const found = typeof secret === 'string' ? await lookUp(secret) : undefined
+      if (!found) throw unauthorised('The token of this link is wrong or has expired: start dothi again, or ask for a new link.')
+      const days30 = 30 * 86_400
+      const seconds = found.expires ? Math.min(days30, Math.ceil((found.expires.getTime() - Date.now()) / 1000)) : days30
+      setCookie(request, response, String(secret), seconds)
+      const clean = new URL(request.originalUrl, 'http://local')
+      clean.searchParams.delete('token')
+      response.set('Cache-Control', 'no-store').set('Referrer-Policy', 'no-referrer')
+      // One slash only: `//host` would leave this server.
+      response.redirect(303, clean.pathname.replace(/^\/+/, '/') + clean.search)
+      return true
+    },
+  }
+}
+
+const asReader = ({ subject, roles, clearance }: Reader): Reader => ({ subject, roles, clearance })
+
+const unauthorised = (detail: string) => new Problem(401, 'unauthorised', detail, {}, { 'WWW-Authenticate': 'Bearer' })
+
+function bearerOf(request: Request): string | undefined {
+  const header = request.headers.authorization
+  if (header === undefined) return undefined
+  const secret = /^Bearer +(\S+) *$/i.exec(header)?.[1]
+  if (!secret) throw unauthorised('The Authorization header must read `Bearer` and a token.')
+  return secret
+}
+
+function cookieOf(request: Request, name: string): string | undefined {
+  const pair = request.headers.cookie?.split(/; */).find(pair => pair.startsWith(`${name}=`))
+  return pair?.slice(name.length + 1) || undefined
+}
+
+const isHttps = (request: Request, config: Config) => config.baseUrl ? config.baseUrl.startsWith('https:') : request.secure
+
+function isSameOrigin(request: Request, config: Config): boolean {
+  const site = request.headers['sec-fetch-site']
+  if (site !== undefined) return site === 'same-origin'
+  const { origin, host } = request.headers
+  if (!origin || !URL.canParse(origin)) return false
+  return new URL(origin).host === (config.baseUrl ? new URL(config.baseUrl).host : host)
+}
