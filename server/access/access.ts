@@ -5,13 +5,14 @@ import { createHash } from 'node:crypto'
 import type { Request, Response } from 'express'
 import type { Config } from '../config.js'
 import { forbidden, Problem } from '../errors.js'
+import { originOf } from '../http/origin.js'
 import { PUBLIC } from '../store/store.js'
 import type { Reader, Store } from '../store/store.js'
 import { readerOf } from './tokens.js'
 
 export interface Access {
   /** The reader of a request. Throws 401 for a wrong or expired token, 403 for a write that another site has caused. */
-  reader(request: Request, response: Response): Promise<Reader>
+  reader(request: Request): Promise<Reader>
   /** Exchanges `?token=` of a GET for the cookie and redirects to the same address without it; false if there is none. */
   login(request: Request, response: Response): Promise<boolean>
 }
@@ -41,7 +42,7 @@ export function createAccess({ store, config }: { store: Store; config: Config }
     response.append('Set-Cookie', `${cookie}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${isHttps(request, config) ? '; Secure' : ''}`)
 
   return {
-    async reader(request, response) {
+    async reader(request) {
       const bearer = bearerOf(request)
       if (bearer !== undefined) {
         const found = await lookUp(bearer)
@@ -53,7 +54,7 @@ export function createAccess({ store, config }: { store: Store; config: Config }
       const found = await lookUp(session)
       const writes = !['GET', 'HEAD', 'OPTIONS'].includes(request.method)
       if (!found) {
-        setCookie(request, response, '', 0)
+        if (request.res) setCookie(request, request.res, '', 0)
         if (writes) throw unauthorised('Your session has expired: open the link with `?token=` again.')
         return PUBLIC // a page that anybody may read is not closed by an old cookie
       }
@@ -96,12 +97,10 @@ function cookieOf(request: Request, name: string): string | undefined {
   return pair?.slice(name.length + 1) || undefined
 }
 
-const isHttps = (request: Request, config: Config) => config.baseUrl ? config.baseUrl.startsWith('https:') : request.secure
+const isHttps = (request: Request, config: Config) => originOf(request, config).startsWith('https:')
 
 function isSameOrigin(request: Request, config: Config): boolean {
   const site = request.headers['sec-fetch-site']
   if (site !== undefined) return site === 'same-origin'
-  const { origin, host } = request.headers
-  if (!origin || !URL.canParse(origin)) return false
-  return new URL(origin).host === (config.baseUrl ? new URL(config.baseUrl).host : host)
+  return request.headers.origin === originOf(request, config) // older browsers
 }
