@@ -115,8 +115,13 @@ export interface SourceMapping {
   readonly source: string
   /** Which source features belong to this layer: tag → value, list of values, or `*`. */
   readonly when?: Readonly<Record<string, string | readonly string[]>>
-  /** Column → source attribute, first present wins; with an optional conversion. */
+  /**
+   * Column → source attribute, the first present wins; `=text` is a constant.
+   * `height` and `ground_z` may be mapped too, although they are the store's.
+   */
   readonly columns: Readonly<Record<string, readonly string[] | string>>
+  /** Column → source value → our code; `*` catches the rest. A column without a table keeps the source's value. */
+  readonly values?: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>
 }
 
 /** Columns that every city layer's table has; layer files may not use these names. */
