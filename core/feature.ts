@@ -17,6 +17,8 @@ export interface Feature {
   readonly height?: number
   /** Row number in the source, for the rejects file. */
   readonly row?: number
+  /** Why the reader could make no geometry of this row: it is rejected with this reason. */
+  readonly fault?: string
 }
 
 /** Features of one layer with their CRS; `source` names where they come from. */
