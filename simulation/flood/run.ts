@@ -20,9 +20,12 @@ export interface Peaks {
   /** Greatest depth, metres, and when, seconds. */
   readonly depth: Float32Array
   readonly depthTime: Float32Array
-  /** First time above 0.1 m and 0.3 m, seconds. */
+  /** First time at 0.1 m (wet feet) and 0.3 m (cars stop), seconds. */
   readonly arrival01: Float32Array
   readonly arrival03: Float32Array
+  /** Time spent at or above 0.1 m and 0.3 m, seconds. */
+  readonly duration01: Float32Array
+  readonly duration03: Float32Array
   /** Greatest depth × speed, m²/s. */
   readonly depthSpeed: Float32Array
 }
@@ -57,27 +60,34 @@ export function* runFlood(run: FloodRun): Generator<FloodEvent, void, void> {
   const progress = (): Progress => ({ time: solver.time, steps: solver.steps, dt: solver.dt, deepest: solver.deepest, cellUpdates: solver.cellUpdates, balance: solver.balance() })
   const frame = (index: number): FloodEvent => ({ kind: 'frame', index, time: solver.time, depth: depths(ground, solver.forEach), progress: progress() })
 
-  const sample = () => solver.forEach((i, depth, discharge) => {
+  let sampled = 0
+  const sample = () => {
+    const since = solver.time - sampled
+    sampled = solver.time
+    solver.forEach((i, depth, discharge) => observe(i, depth, discharge, since))
+  }
+  const observe = (i: number, depth: number, discharge: number, since: number) => {
     if (!(depth <= peaks.depth[i]!)) {
       peaks.depth[i] = depth
       peaks.depthTime[i] = solver.time
     }
     if (!(discharge <= peaks.depthSpeed[i]!)) peaks.depthSpeed[i] = discharge
-    if (depth >= 0.1 && Number.isNaN(peaks.arrival01[i]!)) peaks.arrival01[i] = solver.time
-    if (depth >= 0.3 && Number.isNaN(peaks.arrival03[i]!)) peaks.arrival03[i] = solver.time
-  })
+    if (depth < 0.1) return
+    if (Number.isNaN(peaks.arrival01[i]!)) peaks.arrival01[i] = solver.time
+    peaks.duration01[i]! += since
+    if (depth < 0.3) return
+    if (Number.isNaN(peaks.arrival03[i]!)) peaks.arrival03[i] = solver.time
+    peaks.duration03[i]! += since
+  }
 
   sample()
-  let index = 0, sampled = 0
+  let index = 0
   yield frame(index++)
   while (solver.time < duration) {
     const until = Math.min(duration, index * frameEvery)
     while (solver.time < until) {
       solver.step(until)
-      if (solver.time - sampled >= sampleEvery || solver.time === until) {
-        sample()
-        sampled = solver.time
-      }
+      if (solver.time - sampled >= sampleEvery || solver.time === until) sample()
       if (solver.steps % STEPS_A_BREATH === 0) yield { kind: 'progress', progress: progress() }
     }
     yield frame(index++)
@@ -87,7 +97,8 @@ export function* runFlood(run: FloodRun): Generator<FloodEvent, void, void> {
 
 function noPeaks({ grid }: Ground): Peaks {
   const nothing = () => new Float32Array(grid.rows * grid.cols).fill(NaN)
-  return { depth: nothing(), depthTime: nothing(), arrival01: nothing(), arrival03: nothing(), depthSpeed: nothing() }
+  const zero = () => new Float32Array(grid.rows * grid.cols)
+  return { depth: nothing(), depthTime: nothing(), arrival01: nothing(), arrival03: nothing(), duration01: zero(), duration03: zero(), depthSpeed: nothing() }
 }
 
 function depths({ grid }: Ground, forEach: (visit: (index: number, depth: number) => void) => void): Float32Array {
