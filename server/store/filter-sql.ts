@@ -1,0 +1,221 @@
+/**
+ * The filter AST → an SQL expression. Identifiers come from the layer, values are parameters; nothing of a request
+ * becomes SQL text. A filter that names an unknown property, or compares unlike things, is a 400 that says so.
+ */
+import { sql, type Expression, type RawBuilder, type SqlBool } from 'kysely'
+import type { BBox } from '../../core/bbox.js'
+import type { Filter, GeoJsonGeometry, GeometryLiteral, Scalar } from '../../core/filter/ast.js'
+import { nearMisses } from '../../core/text.js'
+import type { Classification, ColumnType, Layer } from '../../layers/layer.js'
+import { badParameter, type Problem } from '../errors.js'
+import { visibleColumns } from './rights.js'
+
+/** Alias of the layer's rows in every statement that a filter goes into. */
+export const ROWS = 'f'
+
+const MAX_DEPTH = 32
+const MAX_NODES = 2000
+const MAX_TEXT = 10_000
+const MAX_VERTICES = 20_000
+
+/** Compiles a filter for the rows of a layer as a clearance sees them. Throws a 400 Problem. */
+export function filterToSql(filter: Filter, layer: Layer, clearance: Classification): Expression<SqlBool> {
+  return new Compiler(queryables(layer, clearance)).filter(filter, 0)
+}
+
+/** Property → type, of all that a filter may name: what the reader sees, no more. */
+export function queryables(layer: Layer, clearance: Classification): ReadonlyMap<string, ColumnType> {
+  const types = new Map<string, ColumnType>([['id', 'integer']])
+  if (layer.kind === 'city') {
+    types.set('revision', 'integer').set('valid_from', 'timestamp').set('source', 'text').set('source_id', 'text')
+  }
+  if (layer.threeD) types.set('ground_z', 'number').set('height', 'number')
+  for (const column of visibleColumns(layer, clearance)) types.set(column.name, column.type)
+  return types
+}
+
+/** The 400 for a property that is not there, or not there for this reader: the same words. */
+export function unknownProperty(name: string, known: Iterable<string>, parameter = 'filter'): Problem {
+  const names = [...known]
+  const near = nearMisses(name, names)
+  return badParameter(parameter, `There is no property “${name.slice(0, 60)}”. ${near.length ? `Did you mean ${near.join(' or ')}? ` : ''}There are: ${names.join(', ')}.`)
+}
+
+/** What two sides of a comparison must share. */
+type Kind = 'text' | 'number' | 'boolean' | 'date' | 'timestamp' | 'json'
+const KINDS: Readonly<Record<ColumnType, Kind>> = {
+  text: 'text', integer: 'number', number: 'number', boolean: 'boolean', date: 'date', timestamp: 'timestamp', json: 'json',
+}
+interface Typed { readonly kind: Kind; readonly sql: RawBuilder<unknown>; readonly said: string }
+
+class Compiler {
+  #nodes = 0
+  constructor(private readonly types: ReadonlyMap<string, ColumnType>) {}
+
+  filter(filter: Filter, depth: number): RawBuilder<SqlBool> {
+    if (depth > MAX_DEPTH) throw badParameter('filter', `The filter is nested deeper than ${MAX_DEPTH} levels.`)
+    this.#count()
+    switch (filter.op) {
+      case 'and':
+      case 'or': {
+        if (filter.args.length === 0) throw badParameter('filter', `“${filter.op}” needs at least one condition.`)
+        const parts = filter.args.map(arg => this.filter(arg, depth + 1))
+        return sql<SqlBool>`(${sql.join(parts, filter.op === 'and' ? sql` and ` : sql` or `)})`
+      }
+      case 'not': return sql<SqlBool>`(not ${this.filter(filter.arg, depth + 1)})`
+      case 'isNull': return sql<SqlBool>`(${this.scalar(filter.arg).sql} is null)`
+      case 'like': return this.#like(filter.left, filter.pattern)
+      case 'between': {
+        const [left, low, high] = [this.scalar(filter.left), this.scalar(filter.low), this.scalar(filter.high)]
+        alike(left, low)
+        alike(left, high)
+        return sql<SqlBool>`(${left.sql} between ${low.sql} and ${high.sql})`
+      }
+      case 'in': {
+        if (filter.values.length === 0) return sql<SqlBool>`false`
+        const left = this.scalar(filter.left)
+        const values = filter.values.map(value => this.scalar(value))
+        for (const value of values) alike(left, value)
+        return sql<SqlBool>`(${left.sql} in (${sql.join(values.map(value => value.sql))}))`
+      }
+      case 's_intersects': return this.#intersects(filter.property, filter.geometry)
+      case '=': case '<>': case '<': case '>': case '<=': case '>=': {
+        const [left, right] = [this.scalar(filter.left), this.scalar(filter.right)]
+        alike(left, right)
+        return sql<SqlBool>`(${left.sql} ${sql.raw(filter.op)} ${right.sql})`
+      }
+      default: throw badParameter('filter', `The filter has the unknown operator “${String((filter as { op: unknown }).op).slice(0, 40)}”.`)
+    }
+  }
+
+  scalar(scalar: Scalar, depth = 0): Typed {
+    this.#count()
+    if (depth > 4) throw badParameter('filter', 'casei and accenti are nested too deep.')
+    if ('property' in scalar) return this.#property(scalar.property)
+    if ('fold' in scalar) return this.#fold(scalar.fold, scalar.arg, depth)
+    if ('date' in scalar) return { kind: 'date', sql: sql`${isoDate(scalar.date)}::date`, said: `the date ${scalar.date}` }
+    if ('timestamp' in scalar) return { kind: 'timestamp', sql: sql`${instant(scalar.timestamp)}::timestamptz`, said: `the timestamp ${scalar.timestamp}` }
+    if ('literal' in scalar) return literal(scalar.literal)
+    throw badParameter('filter', 'The filter has an operand that is neither a property nor a value.')
+  }
+
+  #property(name: string): Typed {
+    const type = this.types.get(name)
+    if (!type) throw unknownProperty(name, this.types.keys())
+    return { kind: KINDS[type], sql: sql`${sql.ref(`${ROWS}.${name}`)}`, said: `${name} (${type})` }
+  }
+
+  #fold(fold: 'casei' | 'accenti', arg: Scalar, depth: number): Typed {
+    // Both folds at once are dothi.fold, which the layer's search index is built on.
+    const both = 'fold' in arg && arg.fold !== fold
+    const inner = this.scalar(both ? (arg as { arg: Scalar }).arg : arg, depth + 1)
+    if (inner.kind !== 'text') throw badParameter('filter', `${fold} takes text, not ${inner.said}.`)
+    return { ...inner, sql: foldSql(both ? 'fold' : fold === 'casei' ? 'fold_case' : 'fold_accents', inner.sql) }
+  }
+
+  /** The pattern is folded as its left side is, so that `casei(name) like 'HÒA%'` finds what it says. */
+  #like(left: Scalar, pattern: string): RawBuilder<SqlBool> {
+    const subject = this.scalar(left)
+    if (subject.kind !== 'text') throw badParameter('filter', `like takes text, not ${subject.said}.`)
+    checkText(pattern)
+    if (/(^|[^\\])(\\\\)*\\$/.test(pattern)) throw badParameter('filter', 'The pattern of like ends with a lone backslash; write \\\\ for a backslash itself.')
+    const folds = foldsOf(left)
+    const text = sql`${pattern}::text`
+    const folded = folds.size === 0 ? text : foldSql(folds.size === 2 ? 'fold' : folds.has('casei') ? 'fold_case' : 'fold_accents', text)
+    return sql<SqlBool>`(${subject.sql} like ${folded})`
+  }
+
+  #intersects(property: string, geometry: GeometryLiteral): RawBuilder<SqlBool> {
+    if (property !== 'geom' && property !== 'geometry') throw badParameter('filter', `s_intersects takes the property “geom”, not “${String(property).slice(0, 60)}”.`)
+    const geom = sql.ref(`${ROWS}.geom`)
+    if ('bbox' in geometry) return boxSql('geom', geometry.bbox, 4326, true)
+    checkGeometry(geometry.geojson)
+    const shape = sql`st_makevalid(st_setsrid(st_geomfromgeojson(${JSON.stringify(geometry.geojson)}::text), 4326))`
+    return sql<SqlBool>`(${geom} && ${shape} and st_intersects(${geom}, ${shape}))`
+  }
+
+  #count() {
+    if (++this.#nodes > MAX_NODES) throw badParameter('filter', `The filter has more than ${MAX_NODES} parts.`)
+  }
+}
+
+function foldSql(name: 'fold' | 'fold_case' | 'fold_accents', text: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`${sql.raw(`dothi.${name}`)}(${text})`
+}
+
+function foldsOf(scalar: Scalar): Set<string> {
+  const folds = new Set<string>()
+  for (let s = scalar; 'fold' in s; s = s.arg) folds.add(s.fold)
+  return folds
+}
+
+function literal(value: string | number | boolean): Typed {
+  if (typeof value === 'string') {
+    checkText(value)
+    return { kind: 'text', sql: sql`${value}::text`, said: `the text “${value.slice(0, 40)}”` }
+  }
+  if (typeof value === 'boolean') return { kind: 'boolean', sql: sql`${value}::boolean`, said: String(value) }
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw badParameter('filter', 'A value of the filter is neither text, a finite number, nor true or false.')
+  return { kind: 'number', sql: Number.isSafeInteger(value) ? sql`${value}::int8` : sql`${value}::float8`, said: `the number ${value}` }
+}
+
+function alike(a: Typed, b: Typed) {
+  if (a.kind === 'json' || b.kind === 'json') throw badParameter('filter', `${(a.kind === 'json' ? a : b).said} cannot be compared; only “is null” works on it.`)
+  if (a.kind !== b.kind) throw badParameter('filter', `${a.said} cannot be compared with ${b.said}.`)
+}
+
+function checkText(text: string) {
+  if (typeof text !== 'string' || text.length > MAX_TEXT) throw badParameter('filter', `A text of the filter is longer than ${MAX_TEXT} characters.`)
+  if (text.includes('\0')) throw badParameter('filter', 'A text of the filter has a zero byte, which no stored text has.')
+}
+
+function isoDate(text: string): string {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : NaN
+  if (Number.isNaN(time) || new Date(time).toISOString().slice(0, 10) !== text) throw badParameter('filter', `“${String(text).slice(0, 40)}” is not a date; write it as 2025-07-01.`)
+  return text
+}
+
+function instant(text: string): string {
+  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/i.test(text) || Number.isNaN(Date.parse(text)))
+    throw badParameter('filter', `“${String(text).slice(0, 40)}” is not an instant; write it as 2025-07-01T00:00:00Z.`)
+  return text
+}
+
+/**
+ * Rows whose geometry meets a box, by the index of its CRS. A CRS84 box with west > east crosses the antimeridian
+ * and becomes two. Throws a 400 Problem for a box that is none.
+ */
+export function boxSql(column: 'geom' | 'geom_3857', box: BBox, srid: 4326 | 3857, exact = false): RawBuilder<SqlBool> {
+  const [west, south, east, north] = box
+  if (box.length !== 4 || !box.every(Number.isFinite)) throw badParameter('bbox', 'A box is four finite numbers: west, south, east, north.')
+  if (south > north) throw badParameter('bbox', `The box has its south, ${south}, above its north, ${north}.`)
+  if (west > east) {
+    if (srid !== 4326) throw badParameter('bbox', `The box has its west, ${west}, beyond its east, ${east}.`)
+    return sql<SqlBool>`(${boxSql(column, [west, south, 180, north], srid, exact)} or ${boxSql(column, [-180, south, east, north], srid, exact)})`
+  }
+  const geom = sql.ref(`${ROWS}.${column}`)
+  const envelope = sql`st_makeenvelope(${west}::float8, ${south}::float8, ${east}::float8, ${north}::float8, ${sql.lit(srid)})`
+  return exact ? sql<SqlBool>`(${geom} && ${envelope} and st_intersects(${geom}, ${envelope}))` : sql<SqlBool>`(${geom} && ${envelope})`
+}
+
+const DEPTH_OF: Readonly<Record<string, number>> = { Point: 0, MultiPoint: 1, LineString: 1, MultiLineString: 2, Polygon: 2, MultiPolygon: 3 }
+
+/** Checks a GeoJSON geometry's shape before the database meets it. */
+function checkGeometry(geometry: GeoJsonGeometry, depth = 0): number {
+  if (geometry?.type === 'GeometryCollection' && Array.isArray(geometry.geometries) && depth < 4) {
+    return geometry.geometries.reduce((sum, part) => sum + checkGeometry(part, depth + 1), 0)
+  }
+  const levels = DEPTH_OF[geometry?.type]
+  if (levels === undefined) throw badParameter('filter', `The filter's geometry has the unknown type “${String(geometry?.type).slice(0, 40)}”.`)
+  const vertices = countPositions(geometry.coordinates, levels)
+  if (vertices > MAX_VERTICES) throw badParameter('filter', `The filter's geometry has ${vertices} vertices; ${MAX_VERTICES} are the most.`)
+  return vertices
+}
+
+function countPositions(value: unknown, levels: number): number {
+  if (!Array.isArray(value)) throw badParameter('filter', 'The coordinates of the filter\'s geometry are not nested as its type asks.')
+  if (levels > 0) return value.reduce((sum: number, part) => sum + countPositions(part, levels - 1), 0)
+  if (value.length < 2 || value.length > 3 || !value.every(n => typeof n === 'number' && Number.isFinite(n)))
+    throw badParameter('filter', 'A position of the filter\'s geometry is not two or three finite numbers.')
+  return 1
+}

@@ -1,0 +1,125 @@
+import { Kysely, PostgresDialect, sql } from 'kysely'
+import pg from 'pg'
+import type { BBox } from '../../core/bbox.js'
+import type { Classification, Layer } from '../../layers/layer.js'
+import { applyLayers, LayerCatalogue } from './catalogue.js'
+import type { Database } from './database.js'
+import { migrate } from './migrate.js'
+import { listen } from './notifications.js'
+import { cellsRevision, layerRevision, withRevision } from './revisions.js'
+import { CLASSES, POOL_SIZES, servingOptions } from './rights.js'
+import type { City, Reader, Store, ViewArgs } from './store.js'
+import { view } from './view.js'
+
+export interface OpenStoreOptions {
+  /** The owner's connection; the pools of readers are made from it, each under its role. */
+  readonly connection: pg.PoolConfig
+  /** Default: the layer files. */
+  readonly layers?: readonly Layer[]
+}
+
+/** Opens a database as a store: migrates it, makes the reading roles, applies additive differences of layers. Throws StoreUnusable. */
+export async function openStore({ connection, layers }: OpenStoreOptions): Promise<Store> {
+  const known = layers ?? (await import('../../layers/index.js')).LAYERS
+  const db = connect(connection, POOL_SIZES.owner)
+  try {
+    await migrate(db, tx => applyLayers(tx, known))
+  } catch (error) {
+    await db.destroy()
+    throw error
+  }
+  const pools = Object.fromEntries(CLASSES.map(clearance =>
+    [clearance, connect(connection, POOL_SIZES[clearance], servingOptions(clearance))])) as Record<Classification, Kysely<Database>>
+  const pool = (clearance: Classification) => pools[clearance]
+  const write: Store['withRevision'] = (meta, apply, prepare) => withRevision(db, meta, apply, prepare)
+  const catalogue = new LayerCatalogue(db, known, write)
+  await catalogue.reload()
+
+  const door = { pool, db, unknown: (id: string) => catalogue.unknown(id) }
+  const listeners = new Set<(revision: number) => void>()
+  const hearing = listen(connection, {
+    dothi_revision: text => { for (const listener of listeners) listener(Number(text)) },
+    dothi_catalogue: () => void catalogue.reload().catch(() => {}),
+  }, async () => {
+    // What was said while nobody listened: the catalogue may have changed, revisions may have come.
+    await catalogue.reload()
+    const latest = (await sql<{ n: number }>`select coalesce(max(revision), 0) as n from dothi.revisions`.execute(db)).rows[0]!.n
+    for (const listener of listeners) listener(latest)
+  })
+
+  return {
+    db, pool, catalogue,
+    city: () => readCity(db),
+    setCity: city => writeCity(db, city),
+    view: (args: ViewArgs) => view(door, args),
+    withRevision: write,
+    layerRevision: (layer, branch, asOf) => layerRevision(db, layer, branch, asOf),
+    cellsRevision: (layer, branch, cells, asOf) => cellsRevision(db, layer, branch, cells, asOf),
+    layerSummary: layer => layerSummary(db, layer),
+    onRevision(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async close() {
+      await hearing.stop()
+      await Promise.all([db, ...Object.values(pools)].map(each => each.destroy()))
+    },
+  }
+}
+
+/** A pool as Kysely. bigint arrives as a number (ids and counts are below 2^53), a date as the text it is. */
+function connect(connection: pg.PoolConfig, max: number, options?: string): Kysely<Database> {
+  const pool = new pg.Pool({ application_name: 'dothi', ...connection, max, options: [connection.options, options].filter(Boolean).join(' ') || undefined, types: TYPES })
+  // An idle connection that the server drops is replaced at the next use; unheard, this would end the process.
+  pool.on('error', () => {})
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+}
+
+const INT8 = 20
+const INT8_ARRAY = 1016
+const DATE = 1082
+const TYPES: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (format !== 'binary') {
+      if (oid === INT8) return Number
+      if (oid === DATE) return String
+      if (oid === INT8_ARRAY) return (text: string) => text.slice(1, -1).split(',').filter(Boolean).map(Number)
+    }
+    return pg.types.getTypeParser(oid, format as 'text')
+  }) as pg.CustomTypesConfig['getTypeParser'],
+}
+
+/** Until a city is set: Đà Nẵng's, without the sample. */
+const UNSET: City = {
+  name: 'Đà Nẵng', srid: 5899, home: { lon: 108.22, lat: 16.06, zoom: 13 }, verticalDatum: 'Hon Dau 1992 (EPSG:5727)',
+  geoidOffset: 0, timeZone: 'Asia/Ho_Chi_Minh', currency: 'VND', sample: false,
+}
+
+async function readCity(db: Kysely<Database>): Promise<City> {
+  const { rows } = await sql<City>`
+    select name, srid, home, vertical_datum as "verticalDatum", geoid_offset as "geoidOffset", time_zone as "timeZone", currency, sample from dothi.city`.execute(db)
+  return rows[0] ?? UNSET
+}
+
+async function writeCity(db: Kysely<Database>, city: City): Promise<void> {
+  const { name, srid, home, verticalDatum, geoidOffset, timeZone, currency, sample } = city
+  await sql`
+    insert into dothi.city (name, srid, home, vertical_datum, geoid_offset, time_zone, currency, sample)
+    values (${name}, ${srid}, ${JSON.stringify(home)}, ${verticalDatum}, ${geoidOffset}, ${timeZone}, ${currency}, ${sample})
+    on conflict (one) do update set name = excluded.name, srid = excluded.srid, home = excluded.home, vertical_datum = excluded.vertical_datum,
+      geoid_offset = excluded.geoid_offset, time_zone = excluded.time_zone, currency = excluded.currency, sample = excluded.sample`.execute(db)
+}
+
+async function layerSummary(db: Kysely<Database>, layer: Layer): ReturnType<Store['layerSummary']> {
+  const { rows } = await sql<{ count: number; bbox: BBox | null; revision: number; updated: Date }>`
+    select count, bbox, revision, updated from dothi.layer_summaries where layer = ${layer.id} and branch = 'main'`.execute(db)
+  const found = rows[0]
+  if (!found) return { count: 0, bbox: null, revision: 0, updated: null }
+  return { ...found, bbox: found.bbox && pad(found.bbox) }
+}
+
+/** Half a metre around, so that an extent of one point, or one rounded to seven places, still holds its features. */
+function pad([west, south, east, north]: BBox): BBox {
+  const d = 5e-6
+  return [Math.max(-180, west - d), Math.max(-90, south - d), Math.min(180, east + d), Math.min(90, north + d)]
+}

@@ -1,0 +1,74 @@
+/** Writes: one transaction, one revision. Revisions have no gaps, and their order is the order of commit. */
+import { sql, type Kysely, type Transaction } from 'kysely'
+import type { Layer } from '../../layers/layer.js'
+import type { Database } from './database.js'
+import type { AsOf, Branch, Revision, RevisionMeta, RevisionWriter } from './store.js'
+import { revisionAsOf } from './view.js'
+
+type Apply<T> = (writer: RevisionWriter) => Promise<T>
+type Prepare = (tx: Transaction<Database>) => Promise<void>
+
+/** See Store.withRevision. Whatever `prepare` or `apply` throws undoes all of it, the revision number included. */
+export async function withRevision<T>(db: Kysely<Database>, meta: RevisionMeta, apply: Apply<T>, prepare?: Prepare): Promise<{ revision: Revision; result: T }> {
+  return db.transaction().execute(async tx => {
+    await prepare?.(tx)
+    const revision = await allocate(tx, meta)
+    const result = await apply({ tx, revision: revision.revision, allocateIds: count => allocateIds(tx, count) })
+    // Sent at commit: whoever hears it finds the rows.
+    await sql`select pg_notify('dothi_revision', ${String(revision.revision)})`.execute(tx)
+    return { revision, result }
+  })
+}
+
+/**
+ * Takes the writers' lock, held until commit, and the next number. Times never run backwards, even if the clock
+ * does, and are whole milliseconds, so that the `at` that a client was told names its revision exactly.
+ */
+async function allocate(tx: Transaction<Database>, { actor, reason, branch = 'main' }: RevisionMeta): Promise<Revision> {
+  await sql`select pg_advisory_xact_lock(hashtext('dothi.revision'))`.execute(tx)
+  const { rows } = await sql<Revision>`
+    with last as (select revision, at from dothi.revisions order by revision desc limit 1),
+    next as (
+      insert into dothi.revisions (revision, at, actor, reason, branch)
+      select coalesce((select revision from last), 0) + 1,
+        greatest(date_trunc('milliseconds', clock_timestamp()), (select at from last) + interval '1 millisecond'), ${actor}, ${reason}, ${branch}
+      returning *)
+    select next.*, set_config('dothi.revision', revision::text, true), set_config('dothi.revision_at', at::text, true) from next`.execute(tx)
+  const { revision, at } = rows[0]!
+  return { revision, at, actor, reason, branch }
+}
+
+/** A run of ids, first one returned. The writers' lock keeps it contiguous; a rollback burns it, so no id comes twice. */
+async function allocateIds(tx: Transaction<Database>, count: number): Promise<number> {
+  if (!Number.isSafeInteger(count) || count < 1) throw new Error(`allocateIds takes a positive count, not ${count}.`)
+  const { rows } = await sql<{ first: number }>`
+    select ((select number from dothi.instance)::int8 << 40) | (setval('dothi.feature_number', nextval('dothi.feature_number') + ${count}::int8 - 1) - ${count}::int8 + 1) as first`.execute(tx)
+  return rows[0]!.first
+}
+
+/** A branch's reading also changes when main does. */
+const branchesUnder = (branch: Branch) => (branch === 'main' ? ['main'] : ['main', branch])
+
+/** See Store.layerRevision. Run layers change when a run finishes: its time in milliseconds stands for the revision. */
+export async function layerRevision(db: Kysely<Database>, layer: Layer, branch: Branch, asOf: AsOf = 'now'): Promise<number> {
+  if (layer.kind === 'run') return one(await sql<{ n: number }>`
+    select floor(extract(epoch from max(finished)) * 1000)::int8 as n from dothi.jobs where kind = 'flood' and branch = ${branch} and state = 'successful'`.execute(db))
+  const branches = branchesUnder(branch)
+  const revision = await revisionAsOf(db, asOf)
+  return one(revision === null
+    ? await sql<{ n: number }>`select max(revision) as n from dothi.layer_summaries where layer = ${layer.id} and branch = any(${branches})`.execute(db)
+    : await sql<{ n: number }>`select max(revision) as n from dothi.changes where layer = ${layer.id} and branch = any(${branches}) and revision <= ${revision}::int8`.execute(db))
+}
+
+/** See Store.cellsRevision. */
+export async function cellsRevision(db: Kysely<Database>, layer: Layer, branch: Branch, cells: readonly number[], asOf: AsOf = 'now'): Promise<number> {
+  if (layer.kind === 'run') return layerRevision(db, layer, branch, asOf)
+  const branches = branchesUnder(branch)
+  const touched = [-1, ...cells]
+  const revision = await revisionAsOf(db, asOf)
+  return one(revision === null
+    ? await sql<{ n: number }>`select max(revision) as n from dothi.cell_revisions where layer = ${layer.id} and branch = any(${branches}) and cell = any(${touched}::int[])`.execute(db)
+    : await sql<{ n: number }>`select max(revision) as n from dothi.changes where layer = ${layer.id} and branch = any(${branches}) and cells && ${touched}::int[] and revision <= ${revision}::int8`.execute(db))
+}
+
+const one = ({ rows }: { rows: readonly { n: number | null }[] }) => rows[0]?.n ?? 0
