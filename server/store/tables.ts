@@ -80,6 +80,8 @@ export function checkLayer(layer: Layer): void {
     if (!SQL_TYPES[column.type]) throw new Error(`Layer ${layer.id}: column ${column.name} has the unknown type “${String(column.type)}”.`)
     seen.add(column.name)
   }
+  for (const name of [...layer.searchable ?? [], ...(layer.label ? [layer.label] : [])])
+    if (!layer.columns.some(column => column.name === name)) throw new Error(`Layer ${layer.id}: “${name}” is searched or shown as a label but is no column of it.`)
   if (!GEOMETRY_TYPES[layer.geometry]) throw new Error(`Layer ${layer.id}: unknown geometry “${String(layer.geometry)}”.`)
 }
 
@@ -142,8 +144,9 @@ function indexes(layer: Layer, schema: LayerSchema, trigrams: boolean): string[]
     `create unique index on ${table} (branch, id) where retired_revision is null;`,
     `create index on ${table} (branch, id, revision);`,
   ]
-  const searched = (layer.searchable ?? []).map(name => trigrams
-    ? `create index on ${table} using gin (dothi.fold(${quote(name)}) gin_trgm_ops);`
+  const isText = (name: string) => layer.columns.some(column => column.name === name && column.type === 'text')
+  const searched = (layer.searchable ?? []).map(name => !isText(name) ? `create index on ${table} (${quote(name)});`
+    : trigrams ? `create index on ${table} using gin (dothi.fold(${quote(name)}) gin_trgm_ops);`
     : `create index on ${table} (dothi.fold(${quote(name)}) text_pattern_ops);`)
   return [...spatial, `create index on ${table} (source, source_id);`, ...searched]
 }

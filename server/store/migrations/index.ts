@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../database.js'
 import * as store from './001-store.js'
+import * as terrain from './002-terrain.js'
 
 export interface Migration {
   readonly name: string
@@ -10,4 +11,5 @@ export interface Migration {
 /** Forward only, in this order, each once. */
 export const MIGRATIONS: readonly Migration[] = [
   { name: '001-store', up: store.up },
+  { name: '002-terrain', up: terrain.up },
 ]
