@@ -6,6 +6,7 @@ import type { Request, Response } from 'express'
 import type { Config } from '../config.js'
 import { forbidden, Problem } from '../errors.js'
 import { originOf } from '../http/origin.js'
+import { searchOf } from '../http/route.js'
 import { PUBLIC } from '../store/store.js'
 import type { Reader, Store } from '../store/store.js'
 import { readerOf } from './tokens.js'
@@ -13,7 +14,7 @@ import { readerOf } from './tokens.js'
 export interface Access {
   /** The reader of a request. Throws 401 for a wrong or expired token, 403 for a write that another site has caused. */
   reader(request: Request): Promise<Reader>
-  /** Exchanges `?token=` of a GET for the cookie and redirects to the same address without it; false if there is none. */
+  /** Exchanges `/?token=…` for the cookie and redirects to the same address without it; false for any other request. */
   login(request: Request, response: Response): Promise<boolean>
 }
 
@@ -63,18 +64,18 @@ export function createAccess({ store, config }: { store: Store; config: Config }
     },
 
     async login(request, response) {
-      const secret = request.query.token
-      if (secret === undefined || request.method !== 'GET') return false
-      const found = typeof secret === 'string' ? await lookUp(secret) : undefined
+      if (request.method !== 'GET' || request.path !== '/') return false
+      const search = searchOf(request)
+      const secret = search.get('token')
+      if (secret === null) return false
+      const found = await lookUp(secret)
       if (!found) throw unauthorised('The token of this link is wrong or has expired: start dothi again, or ask for a new link.')
       const days30 = 30 * 86_400
       const seconds = found.expires ? Math.min(days30, Math.ceil((found.expires.getTime() - Date.now()) / 1000)) : days30
-      setCookie(request, response, String(secret), seconds)
-      const clean = new URL(request.originalUrl, 'http://local')
-      clean.searchParams.delete('token')
+      setCookie(request, response, secret, seconds)
+      search.delete('token')
       response.set('Cache-Control', 'no-store').set('Referrer-Policy', 'no-referrer')
-      // One slash only: `//host` would leave this server.
-      response.redirect(303, clean.pathname.replace(/^\/+/, '/') + clean.search)
+      response.redirect(303, search.size ? `/?${search}` : '/')
       return true
     },
   }

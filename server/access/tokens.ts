@@ -11,7 +11,8 @@ import type { Reader, Role, Store } from '../store/store.js'
 export interface Token {
   readonly id: string
   readonly subject: string
-  readonly role: Role
+  /** A role with those below it. */
+  readonly roles: readonly Role[]
   readonly clearance: Classification
   readonly created: Date
   readonly expires: Date | null
@@ -32,19 +33,20 @@ export async function createToken(store: Store, { subject, role, clearance, days
   if (days !== undefined && !(days > 0 && days <= 3650)) throw badBody(`A token is valid for 1 to 3650 days, not ${days}.`)
   const secret = PREFIX + randomBytes(32).toString('base64url')
   const { rows } = await sql<Token>`
-    insert into dothi.tokens (id, hash, subject, role, clearance, expires)
-    values (${randomUUID()}, ${hashOf(secret)}, ${subject.trim()}, ${role}, ${level}, ${days === undefined ? null : sql`now() + make_interval(hours => ${Math.round(days * 24)}::int)`})
+    insert into dothi.tokens (id, hash, subject, roles, clearance, expires)
+    values (${randomUUID()}, ${hashOf(secret)}, ${subject.trim()}, ${ROLES.slice(0, ROLES.indexOf(role) + 1)}, ${level}, ${days === undefined ? null : sql`now() + make_interval(hours => ${Math.round(days * 24)}::int)`})
     returning ${COLUMNS}`.execute(store.db)
   return { token: rows[0]!, secret }
 }
 
 export async function listTokens(store: Store): Promise<readonly Token[]> {
-  return (await sql<Token>`select ${COLUMNS} from dothi.tokens order by created`.execute(store.db)).rows
+  return (await sql<Token>`select ${COLUMNS} from dothi.tokens where revoked is null order by created`.execute(store.db)).rows
 }
 
 /** Takes a token away by its id, or all of a subject. */
 export async function revokeToken(store: Store, idOrSubject: string): Promise<number> {
-  const { rows } = await sql`delete from dothi.tokens where id::text = ${idOrSubject} or subject = ${idOrSubject} returning id`.execute(store.db)
+  const { rows } = await sql`
+    update dothi.tokens set revoked = now() where revoked is null and (id::text = ${idOrSubject} or subject = ${idOrSubject}) returning id`.execute(store.db)
   if (rows.length === 0) throw notFound(`There is no token with the id or subject “${idOrSubject}”: see \`dothi token list\`.`)
   return rows.length
 }
@@ -52,13 +54,13 @@ export async function revokeToken(store: Store, idOrSubject: string): Promise<nu
 /** Whom a secret stands for; undefined if it is wrong or expired. */
 export async function readerOf(store: Store, secret: string): Promise<(Reader & { expires: Date | null }) | undefined> {
   const hash = hashOf(secret)
-  const { rows } = await sql<Token & { hash: Buffer }>`
-    select hash, ${COLUMNS} from dothi.tokens where hash = ${hash} and (expires is null or expires > now())`.execute(store.db)
+  const { rows } = await sql<Token & { hash: string }>`
+    select hash, ${COLUMNS} from dothi.tokens where hash = ${hash} and revoked is null and (expires is null or expires > now())`.execute(store.db)
   const found = rows[0]
-  if (!found || !timingSafeEqual(found.hash, hash)) return undefined
-  return { subject: found.subject, roles: ROLES.slice(0, ROLES.indexOf(found.role) + 1), clearance: found.clearance, expires: found.expires }
+  if (!found || !timingSafeEqual(Buffer.from(found.hash), Buffer.from(hash))) return undefined
+  return { subject: found.subject, roles: found.roles, clearance: found.clearance, expires: found.expires }
 }
 
-const COLUMNS = sql`id, subject, role, clearance, created, expires`
-const hashOf = (secret: string) => createHash('sha256').update(secret).digest()
+const COLUMNS = sql`id, subject, roles, clearance, created, expires`
+const hashOf = (secret: string) => createHash('sha256').update(secret).digest('hex')
 const isOneOf = <T extends string>(values: readonly T[], value: string): value is T => (values as readonly string[]).includes(value)

@@ -48,7 +48,7 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
 
   // ---- the table ----
 
-  const columns = sql`id, kind, state, progress, message, inputs, inputs_hash, owner, reader, branch, created, started, finished, result`
+  const columns = sql`id, kind, state, progress, message, inputs, inputs_hash, owner, owner_reader, branch, created, started, finished, result`
   const select = async (where: ReturnType<typeof sql>) => (await sql<JobRow>`select ${columns} from dothi.jobs ${where}`.execute(db)).rows.map(toJob)
   const get = async (id: string) => isUuid(id) ? (await select(sql`where id = ${id}`))[0] : undefined
   const announce = (id: string) => sql`select pg_notify(${CHANNEL}, ${id})`.execute(db)
@@ -58,7 +58,7 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
     const frozen = canonical(inputs)
     const lease = state === 'running'
     const { rows } = await sql<JobRow>`
-      insert into dothi.jobs (id, kind, state, progress, message, inputs, inputs_hash, owner, reader, branch, again_of, started, lease_holder, lease_until)
+      insert into dothi.jobs (id, kind, state, progress, message, inputs, inputs_hash, owner, owner_reader, branch, again_of, started, lease_holder, lease_until)
       values (${randomUUID()}, ${kind}, ${state}, 0, '', ${frozen}::jsonb, ${createHash('sha256').update(`${kind}\n${frozen}`).digest('hex')},
         ${owner.subject}, ${JSON.stringify(owner)}::jsonb, ${branch}, ${againOf ?? null},
         ${lease ? sql`now()` : null}, ${lease ? holder : null}, ${lease ? leaseEnd : null})
@@ -297,10 +297,10 @@ const leaseEnd = sql`now() + make_interval(secs => ${sql.lit(LEASE_SECONDS)})`
 
 interface JobRow {
   id: string; kind: string; state: JobState; progress: number; message: string; inputs: unknown; inputs_hash: string
-  owner: string; reader: Reader; branch: string; created: Date; started: Date | null; finished: Date | null; result: unknown
+  owner: string; owner_reader: Reader; branch: string; created: Date; started: Date | null; finished: Date | null; result: unknown
 }
 
-const toJob = ({ inputs_hash, ...row }: JobRow): OwnedJob => ({ ...row, progress: Number(row.progress), inputsHash: inputs_hash })
+const toJob = ({ inputs_hash: inputsHash, owner_reader: reader, ...row }: JobRow): OwnedJob => ({ ...row, inputsHash, reader })
 
 const isUuid = (text: string) => /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(text)
 

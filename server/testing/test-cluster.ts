@@ -59,23 +59,35 @@ let made = 0
 export async function testDatabase(options: { layers?: readonly Layer[]; bare?: boolean } = {}): Promise<{ connection: pg.PoolConfig; drop(): Promise<void> }> {
   joined ??= openCluster({ dataDir: process.env.DOTHI_TEST_CLUSTER ?? join(ROOT, `dothi-dev-${userInfo().uid}`), ...OPTIONS })
   users++
-  const cluster = await joined
-  const name = `test_${process.pid}_${++made}`
-  await admin(cluster, async client => {
-    if (made === 1) await dropAbandoned(client)
-    const template = options.bare ? 'template1' : await templateOf(cluster, client, options.layers)
-    await client.query(`create database ${name} template ${template}`)
-  })
-  const drop = async () => {
-    await admin(cluster, client => client.query(`drop database if exists ${name} with (force)`))
-    users--
-    // The next test of the file may come at once: do not stop the cluster between two.
-    await sleep(made > 1 || users > 0 ? 50 : 200)
-    if (users > 0 || !joined) return
-    joined = undefined
-    await cluster.release()
+  try {
+    const cluster = await joined
+    const name = `test_${process.pid}_${++made}`
+    await admin(cluster, async client => {
+      if (made === 1) await dropAbandoned(client)
+      const template = options.bare ? 'template1' : await templateOf(cluster, client, options.layers)
+      await client.query(`create database ${name} template ${template}`)
+    })
+    return {
+      connection: cluster.connection(name),
+      drop: async () => {
+        await admin(cluster, client => client.query(`drop database if exists ${name} with (force)`))
+        await letGo()
+      },
+    }
+  } catch (error) {
+    await letGo()
+    throw error
   }
-  return { connection: cluster.connection(name), drop }
+}
+
+/** Leaves the cluster with the last database; but the next test of the file may come at once, so not in the same breath. */
+async function letGo() {
+  users--
+  await sleep(50)
+  if (users > 0 || !joined) return
+  const cluster = joined
+  joined = undefined
+  await cluster.then(({ release }) => release(), () => {})
 }
 
 async function admin<T>(cluster: Cluster, work: (client: pg.Client) => Promise<T>): Promise<T> {

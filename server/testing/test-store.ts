@@ -10,7 +10,10 @@ export interface Tearable { teardown(handler: () => Promise<unknown>): unknown }
 /** A Store on a fresh database. `layers` replaces the product's. */
 export async function testStore(t: Tearable, options: { layers?: readonly Layer[] } = {}): Promise<Store> {
   const database = await testDatabase(options)
-  const store = await openStore({ connection: database.connection, ...options })
+  const store = await openStore({ connection: database.connection, ...options }).catch(async error => {
+    await database.drop()
+    throw error
+  })
   t.teardown(async () => {
     await store.close()
     await database.drop()

@@ -1,0 +1,7 @@
+/** The commands of each part. */
+import type { Command } from 'commander'
+import { register as access } from '../access/command.js'
+import { register as jobs } from '../operations/command.js'
+import type { CliContext } from './context.js'
+
+export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [jobs, access]

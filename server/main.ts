@@ -1,0 +1,113 @@
+/** The server process: listens at once, opens the store, loads the sample into an empty one, serves until it is told to stop. */
+import { createServer } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { createAccess } from './access/access.js'
+import { sessionToken } from './access/session.js'
+import { createApp } from './app.js'
+import { progressLine } from './cli/progress.js'
+import { firstStart, openBackend, OPERATIONS, ready } from './compose.js'
+import type { Backend } from './compose.js'
+import type { Config } from './config.js'
+import { problemBody, Problem } from './errors.js'
+
+/** What /readyz tells. */
+interface Readiness { ready: boolean; progress: number; message: string }
+
+/** Resolves when the server has stopped. Throws what keeps it from starting. */
+export async function serve(config: Config): Promise<void> {
+  const stop = stopSignal()
+  const state: Readiness = { ready: false, progress: 0, message: 'Starting the database' }
+  let app: RequestListener = notYet(state)
+  const http = createServer((request, response) => health(state, request, response) || app(request, response))
+  await listen(http, config)
+  let backend: Backend | undefined
+  try {
+    backend = await openBackend(config)
+    app = createListener(backend, config)
+    backend.jobs.start()
+    await loadFirst(backend, config, state, stop)
+    if (!stop.aborted) {
+      Object.assign(state, { ready: true, progress: 1, message: '' })
+      await welcome(http, backend, config)
+      await ready(backend, config)
+      await new Promise(done => stop.addEventListener('abort', done, { once: true }))
+    }
+  } finally {
+    http.close()
+    http.closeAllConnections()
+    await backend?.close()
+  }
+}
+
+/** The application over a backend. */
+export function createListener({ store, jobs }: Backend, config: Config): RequestListener {
+  const access = createAccess({ store, config })
+  return createApp({ store, jobs, config }, OPERATIONS, {
+    readerOf: request => access.reader(request),
+    viewerDir: viewerDir(),
+    middleware: [async (request, response, next) => { if (!(await access.login(request, response))) next() }],
+  })
+}
+
+/** The built viewer, from source or from dist/. */
+function viewerDir(): string | undefined {
+  return ['../viewer/dist', '../../viewer/dist'].map(path => fileURLToPath(new URL(path, import.meta.url))).find(path => existsSync(`${path}/index.html`))
+}
+
+async function loadFirst(backend: Backend, config: Config, state: Readiness, signal: AbortSignal) {
+  const line = progressLine()
+  state.message = 'Looking at the store'
+  await firstStart(backend, config, signal, (progress, message) => {
+    Object.assign(state, { progress, message })
+    line.show('Sample city', progress, message)
+  })
+  line.end()
+}
+
+async function welcome(http: Server, { store }: Backend, config: Config) {
+  const { port } = http.address() as AddressInfo
+  const origin = config.baseUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`
+  console.log(`${(await store.city()).name} is at ${origin}/?token=${await sessionToken(store, config.dataDir)}`)
+  console.log(`(this link is the steward's: it may write. ${origin}/ is for everybody. Ctrl-C stops.)`)
+}
+
+function listen(http: Server, { host, port }: Config): Promise<void> {
+  return new Promise((done, fail) => {
+    http.once('error', fail)
+    http.listen(port, host, () => { http.off('error', fail); done() })
+  })
+}
+
+/** `/healthz`: the process lives. `/readyz`: the store is open and the first load is done. */
+function health(state: Readiness, { url, method }: IncomingMessage, response: ServerResponse): boolean {
+  const path = url?.split('?')[0]
+  if (path !== '/healthz' && path !== '/readyz') return false
+  const good = path === '/healthz' || state.ready
+  response.writeHead(good ? 200 : 503, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...(!good && { 'Retry-After': '1' }) })
+  response.end(method === 'HEAD' ? undefined : `${JSON.stringify(path === '/healthz' ? { status: 'live' } : { status: state.ready ? 'ready' : 'starting', progress: state.progress, message: state.message })}\n`)
+  return true
+}
+
+function notYet(state: Readiness): RequestListener {
+  return (_request, response) => {
+    const problem = new Problem(503, 'unavailable', `dothi is starting (${state.message}): try again in a few seconds.`)
+    response.writeHead(503, { 'Content-Type': 'application/problem+json', 'Retry-After': '2', 'Cache-Control': 'no-store' })
+    response.end(JSON.stringify(problemBody(problem, 'starting')))
+  }
+}
+
+/** Aborts at the first Ctrl-C, SIGTERM or closed terminal; the second does not wait for anybody. */
+function stopSignal(): AbortSignal {
+  const abort = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (abort.signal.aborted) process.exit(130)
+      console.error('\nStopping …')
+      abort.abort()
+    })
+  }
+  return abort.signal
+}
