@@ -5,6 +5,8 @@ import pg from 'pg'
 export function listen(connection: pg.PoolConfig, channels: Readonly<Record<string, (payload: string) => void>>, missed: () => Promise<void>): { stop(): Promise<void> } {
   const stopping = new AbortController()
   let client: pg.Client | undefined
+  // pg never ends a client that is told so while it is connecting.
+  let connecting: Promise<unknown> = Promise.resolve()
 
   async function hear(first: boolean) {
     const fresh = new pg.Client({ ...connection, application_name: 'dothi listens' })
@@ -14,7 +16,8 @@ export function listen(connection: pg.PoolConfig, channels: Readonly<Record<stri
     })
     fresh.on('notification', ({ channel, payload }) => channels[channel]?.(payload ?? ''))
     client = fresh
-    await fresh.connect()
+    connecting = fresh.connect()
+    await connecting
     for (const channel of Object.keys(channels)) await fresh.query(`listen ${channel}`)
     if (!first) await missed()
     await ended
@@ -31,6 +34,7 @@ export function listen(connection: pg.PoolConfig, channels: Readonly<Record<stri
   return {
     async stop() {
       stopping.abort()
+      await connecting.catch(() => {})
       await client?.end().catch(() => {})
       await done
     },
