@@ -1,5 +1,6 @@
 /** Where the parts are joined: the database, the jobs and the operations of each. */
 import type pg from 'pg'
+import type { Layer } from '../layers/layer.js'
 import type { Config } from './config.js'
 import { createJobs } from './operations/jobs-impl.js'
 import type { LocalJobs } from './operations/jobs-impl.js'
@@ -36,9 +37,9 @@ export async function openBackend(config: Config): Promise<Backend> {
 }
 
 /** The store and the jobs over a database that is there. */
-export async function joinStore(connection: pg.PoolConfig): Promise<Backend> {
+export async function joinStore(connection: pg.PoolConfig, options: { layers?: readonly Layer[] } = {}): Promise<Backend> {
   await checkDatabase(connection)
-  const store = await openStore({ connection })
+  const store = await openStore({ connection, ...options })
   const jobs = createJobs({ store, connection })
   registerJobs(jobs)
   return {
