@@ -11,10 +11,11 @@ import { sql, type Kysely, type Transaction } from 'kysely'
 import type { BBox } from '../../core/bbox.js'
 import { grow, union } from '../../core/bbox.js'
 import { CELL_ZOOM, cellOf, lonLatAt, tileAt, tileFraction, type Tile } from '../../core/tile-matrix.js'
+import { VN2000_PROJ4 } from '../../core/vn2000.js'
 import { Problem, notFound } from '../errors.js'
 import type { Database } from '../store/database.js'
 import type { AsOf, Branch, RevisionWriter, Store } from '../store/store.js'
-import { TILE_SIZE, averageInto, bilinear, decodeHeights, encodeHeights, heightRange, zoomOfResolution, type Heights } from './height-tile.js'
+import { TILE_SIZE, averageInto, bilinear, decodeHeights, encodeHeights, heightRange, pixelSizeM, zoomOfResolution, type Heights } from './height-tile.js'
 
 /** A raster to store. */
 export interface TerrainRaster {
@@ -123,7 +124,7 @@ export async function terrainRevision(store: Store, { branch = 'main', asOf = 'n
 
 /**
  * Heights at the cell centres of a grid: Float32Array(rows × cols), row-major, north first.
- * A grid coarser than the terrain reads the level whose pixels are about as large, which are means of the finer ones.
+ * A grid coarser than the terrain reads the level whose pixels are just smaller, which are means of the finer ones.
  */
 export async function terrainGrid(store: Store, grid: TerrainGridArgs): Promise<Float32Array> {
   const { srid, origin, cell, rows, cols } = grid
@@ -137,7 +138,8 @@ export async function terrainGrid(store: Store, grid: TerrainGridArgs): Promise<
     }
   }
   const [, latitude] = toLonLat(origin[0] + cols * cell / 2, origin[1] - rows * cell / 2)
-  return sampleMercator(store, await terrainSources(store, grid), zoomOfResolution(cell, latitude), x, y)
+  const level = Math.max(0, Math.ceil(Math.log2(pixelSizeM(0, latitude) / cell)))
+  return sampleMercator(store, await terrainSources(store, grid), level, x, y)
 }
 
 /** Height at a CRS84 position, NaN where no source knows. */
@@ -268,15 +270,12 @@ async function retire({ tx, revision }: RevisionWriter, name: string, branch: Br
 }
 
 /** The change log's entry, so that viewers and caches learn of new ground as of any edit. */
-async function recordChange({ tx, revision }: RevisionWriter, branch: Branch, bounds: BBox): Promise<void> {
+async function recordChange({ tx }: RevisionWriter, branch: Branch, bounds: BBox): Promise<void> {
   const first = tileAt(bounds[0], bounds[3], CELL_ZOOM)
   const last = tileAt(bounds[2], bounds[1], CELL_ZOOM)
   const cells: number[] = []
   for (let x = first.x; x <= last.x; x++) for (let y = first.y; y <= last.y; y++) cells.push(cellOf({ z: CELL_ZOOM, x, y }))
-  await sql`
-    insert into dothi.changes (revision, layer, branch, count, bbox, cells)
-    values (${revision}, 'terrain', ${branch}, 1, ${bounds}::float8[], ${cells}::int[])
-  `.execute(tx)
+  await sql`select dothi.log_change('terrain', ${branch}, 1, 0, 0, ${bounds}::float8[], ${cells}::int[])`.execute(tx)
 }
 
 // ── Reading ──────────────────────────────────────────────────────────────────────────────────────
@@ -389,7 +388,7 @@ const projections = new Map<number, string>()
 
 /** Easting, northing → longitude, latitude, by the store's own definition of the CRS. Throws a Problem for an unknown one. */
 async function inverseProjection(store: Store, srid: number): Promise<(easting: number, northing: number) => [lon: number, lat: number]> {
-  let definition = projections.get(srid)
+  let definition = VN2000_PROJ4[srid] ?? projections.get(srid)
   if (definition === undefined) {
     const { rows } = await sql<{ proj4text: string }>`select proj4text from spatial_ref_sys where srid = ${srid}`.execute(store.pool('open'))
     definition = rows[0]?.proj4text.trim()

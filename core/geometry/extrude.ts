@@ -1,0 +1,145 @@
+import earcut from 'earcut'
+import type { Colour, MeshBuilder } from './mesh.js'
+
+/** Rings of x, y pairs: the outer one, then holes; closed or not, of either winding. */
+export type PolygonRings = readonly ArrayLike<number>[]
+
+export interface Extrusion {
+  /** Bottom and top of the walls, same unit and datum as the mesh's z. */
+  readonly base: number
+  readonly top: number
+  readonly wall: Colour
+  readonly roof: Colour
+}
+
+/**
+ * Walls and a flat roof over a footprint with holes; no floor. Roof vertices are their own, so that roof and wall
+ * can differ in colour; neighbouring walls share theirs and rely on flat shading.
+ */
+export function extrude(mesh: MeshBuilder, polygon: PolygonRings, { base, top, wall, roof }: Extrusion): void {
+  const rings = polygon.map((ring, i) => woundRing(ring, i === 0)).filter(ring => ring.length >= 6)
+  if (rings.length === 0 || polygon[0]!.length < 6) return
+  mesh.colour = wall
+  for (const ring of rings) addWalls(mesh, ring, base, top)
+  mesh.colour = roof
+  addCap(mesh, rings, top)
+}
+
+function addWalls(mesh: MeshBuilder, ring: Float64Array, base: number, top: number): void {
+  const corners = ring.length / 2
+  const first = mesh.vertexCount
+  for (let i = 0; i < corners; i++) {
+    mesh.vertex(ring[2 * i]!, ring[2 * i + 1]!, base)
+    mesh.vertex(ring[2 * i]!, ring[2 * i + 1]!, top)
+  }
+  for (let i = 0; i < corners; i++) {
+    const here = first + 2 * i
+    const next = first + 2 * ((i + 1) % corners)
+    mesh.triangle(here, next, next + 1)
+    mesh.triangle(here, next + 1, here + 1)
+  }
+}
+
+function addCap(mesh: MeshBuilder, rings: readonly Float64Array[], z: number): void {
+  const { flat, holes } = flatten(rings)
+  const first = mesh.vertexCount
+  for (let i = 0; i < flat.length; i += 2) mesh.vertex(flat[i]!, flat[i + 1]!, z)
+  addTriangles(mesh, first, flat, earcut(relativeToFirst(flat), holes))
+}
+
+/** Earcut's triangles, each turned counter-clockwise seen from above. */
+function addTriangles(mesh: MeshBuilder, first: number, flat: ArrayLike<number>, triangles: readonly number[]): void {
+  for (let i = 0; i < triangles.length; i += 3) {
+    const [a, b, c] = [triangles[i]!, triangles[i + 1]!, triangles[i + 2]!]
+    const cross = (flat[2 * b]! - flat[2 * a]!) * (flat[2 * c + 1]! - flat[2 * a + 1]!) - (flat[2 * b + 1]! - flat[2 * a + 1]!) * (flat[2 * c]! - flat[2 * a]!)
+    if (cross >= 0) mesh.triangle(first + a, first + b, first + c)
+    else mesh.triangle(first + a, first + c, first + b)
+  }
+}
+
+/**
+ * A planar face of a surface, its rings of x, y, z triples, outer one counter-clockwise seen from outside.
+ * It is triangulated in its own plane; `scale` turns x and y into the unit of z (metres per degree, say).
+ */
+export function addFace(mesh: MeshBuilder, rings: readonly ArrayLike<number>[], scale: readonly [x: number, y: number], colours: { readonly wall: Colour; readonly roof: Colour }): void {
+  const open = rings.map(ring => openRing(ring, 3))
+  const [nx, ny, nz] = newell(open[0]!, scale)
+  const length = Math.hypot(nx, ny, nz)
+  if (length === 0) return
+  // Drop the axis that the face looks along most, keep the other two in an order that preserves orientation.
+  const steep = Math.abs(nx) > Math.abs(nz) || Math.abs(ny) > Math.abs(nz)
+  const [u, v] = !steep ? (nz > 0 ? [0, 1] : [1, 0]) : Math.abs(nx) > Math.abs(ny) ? (nx > 0 ? [1, 2] : [2, 1]) : (ny > 0 ? [2, 0] : [0, 2])
+  mesh.colour = nz / length > 0.3 ? colours.roof : colours.wall
+  const units = [scale[0], scale[1], 1]
+  const flat: number[] = []
+  const holes: number[] = []
+  const first = mesh.vertexCount
+  open.forEach((ring, r) => {
+    if (r > 0) holes.push(flat.length / 2)
+    for (let i = 0; i < ring.length; i += 3) {
+      mesh.vertex(ring[i]!, ring[i + 1]!, ring[i + 2]!)
+      flat.push((ring[i + u!]! - open[0]![u!]!) * units[u!]!, (ring[i + v!]! - open[0]![v!]!) * units[v!]!)
+    }
+  })
+  addTriangles(mesh, first, flat, earcut(flat, holes))
+}
+
+/** The face's normal, as long as twice its area. Source: Newell's method. */
+function newell(ring: Float64Array, scale: readonly [number, number]): [number, number, number] {
+  let [nx, ny, nz] = [0, 0, 0]
+  for (let i = 0, j = ring.length - 3; i < ring.length; j = i, i += 3) {
+    const [xi, yi, zi] = [(ring[i]! - ring[0]!) * scale[0], (ring[i + 1]! - ring[1]!) * scale[1], ring[i + 2]!]
+    const [xj, yj, zj] = [(ring[j]! - ring[0]!) * scale[0], (ring[j + 1]! - ring[1]!) * scale[1], ring[j + 2]!]
+    nx += (yj - yi) * (zj + zi)
+    ny += (zj - zi) * (xj + xi)
+    nz += (xj - xi) * (yj + yi)
+  }
+  return [nx, ny, nz]
+}
+
+/** Twice the signed area: positive where the ring runs counter-clockwise. */
+export function signedArea2(ring: ArrayLike<number>): number {
+  let sum = 0
+  const [x0, y0] = [ring[0]!, ring[1]!]
+  for (let i = 0, j = ring.length - 2; i < ring.length; j = i, i += 2) sum += (ring[j]! - x0) * (ring[i + 1]! - y0) - (ring[i]! - x0) * (ring[j + 1]! - y0)
+  return sum
+}
+
+/** Without the repeated last point, counter-clockwise when asked for (outer rings), else clockwise (holes). */
+function woundRing(ring: ArrayLike<number>, counterClockwise: boolean): Float64Array {
+  const open = openRing(ring, 2)
+  if (signedArea2(open) > 0 === counterClockwise) return open
+  const turned = new Float64Array(open.length)
+  for (let i = 0, j = open.length - 2; j >= 0; i += 2, j -= 2) { turned[i] = open[j]!; turned[i + 1] = open[j + 1]! }
+  return turned
+}
+
+/** Consecutive repeated points and the closing one left out. */
+function openRing(ring: ArrayLike<number>, dimensions: 2 | 3): Float64Array {
+  const open: number[] = []
+  const same = (a: ArrayLike<number>, i: number, b: ArrayLike<number>, j: number) => {
+    for (let d = 0; d < dimensions; d++) if (a[i + d] !== b[j + d]) return false
+    return true
+  }
+  for (let i = 0; i < ring.length; i += dimensions) {
+    if (open.length > 0 && same(ring, i, open, open.length - dimensions)) continue
+    for (let d = 0; d < dimensions; d++) open.push(ring[i + d]!)
+  }
+  while (open.length > dimensions && same(open, 0, open, open.length - dimensions)) open.length -= dimensions
+  return Float64Array.from(open)
+}
+
+function flatten(rings: readonly Float64Array[]): { flat: number[]; holes: number[] } {
+  const flat: number[] = []
+  const holes: number[] = []
+  rings.forEach((ring, i) => {
+    if (i > 0) holes.push(flat.length / 2)
+    for (const value of ring) flat.push(value)
+  })
+  return { flat, holes }
+}
+
+/** Degrees leave earcut's arithmetic few digits; offsets from the first corner leave it all. */
+function relativeToFirst(flat: readonly number[]): number[] {
+  return flat.map((value, i) => value - flat[i % 2]!)
+}

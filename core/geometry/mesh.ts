@@ -1,0 +1,107 @@
+/**
+ * A growing triangle mesh that many features share, one draw call for all.
+ * Positions are in whatever frame its `place` maps to; triangles are counter-clockwise seen from outside.
+ */
+
+/** Maps a feature's own coordinates (x, y, z up) into the mesh's frame. */
+export type Place = (x: number, y: number, z: number, out: [number, number, number]) => void
+
+export const asIs: Place = (x, y, z, out) => { out[0] = x; out[1] = y; out[2] = z }
+
+/** Linear RGB, 0…255. */
+export type Colour = readonly [red: number, green: number, blue: number]
+
+export class MeshBuilder {
+  #vertices = 0
+  #indexCount = 0
+  #positions = new Float32Array(3 * 4096)
+  #normals: Float32Array | null
+  #colours = new Uint8Array(4 * 4096)
+  #features = new Float32Array(4096)
+  #above = new Float32Array(4096)
+  #indices = new Uint32Array(3 * 4096)
+  readonly #place: Place
+  readonly #at: [number, number, number] = [0, 0, 0]
+  /** The row that following vertices belong to, their colour, and the ground that heights are told from. */
+  feature = 0
+  colour: Colour = [255, 255, 255]
+  ground = 0
+
+  constructor(place: Place = asIs, { normals = false } = {}) {
+    this.#place = place
+    this.#normals = normals ? new Float32Array(3 * 4096) : null
+  }
+
+  get vertexCount(): number { return this.#vertices }
+  get triangleCount(): number { return this.#indexCount / 3 }
+
+  /** Adds a vertex of the current feature; returns its index. */
+  vertex(x: number, y: number, z: number): number {
+    const i = this.#vertices++
+    if (i === this.#features.length) this.#growVertices()
+    this.#place(x, y, z, this.#at)
+    this.#positions.set(this.#at, 3 * i)
+    this.#colours.set(this.colour, 4 * i)
+    this.#colours[4 * i + 3] = 255
+    this.#features[i] = this.feature
+    this.#above[i] = z - this.ground
+    return i
+  }
+
+  /** Sets the normal of a vertex, in the mesh's frame. */
+  normal(vertex: number, x: number, y: number, z: number): void {
+    this.#normals?.set([x, y, z], 3 * vertex)
+  }
+
+  /** A placed vertex as stored, for builders that work in the mesh's frame. */
+  position(vertex: number): readonly [number, number, number] {
+    return [this.#positions[3 * vertex]!, this.#positions[3 * vertex + 1]!, this.#positions[3 * vertex + 2]!]
+  }
+
+  triangle(a: number, b: number, c: number): void {
+    if (this.#indexCount + 3 > this.#indices.length) this.#indices = grown(this.#indices)
+    this.#indices[this.#indexCount++] = a
+    this.#indices[this.#indexCount++] = b
+    this.#indices[this.#indexCount++] = c
+  }
+
+  finish(): Mesh {
+    const n = this.#vertices
+    return {
+      positions: this.#positions.slice(0, 3 * n),
+      normals: this.#normals?.slice(0, 3 * n) ?? null,
+      colours: this.#colours.slice(0, 4 * n),
+      features: this.#features.slice(0, n),
+      aboveGround: this.#above.slice(0, n),
+      indices: n <= 0xffff ? Uint16Array.from(this.#indices.subarray(0, this.#indexCount)) : this.#indices.slice(0, this.#indexCount),
+    }
+  }
+
+  #growVertices(): void {
+    this.#positions = grown(this.#positions)
+    this.#colours = grown(this.#colours)
+    this.#features = grown(this.#features)
+    this.#above = grown(this.#above)
+    if (this.#normals) this.#normals = grown(this.#normals)
+  }
+}
+
+export interface Mesh {
+  /** Float32Array(3 × vertices), metres. */
+  readonly positions: Float32Array
+  /** Float32Array(3 × vertices), unit; `null` asks for flat shading. */
+  readonly normals: Float32Array | null
+  /** Uint8Array(4 × vertices), linear RGBA. */
+  readonly colours: Uint8Array
+  /** Row of the property table, one a vertex. */
+  readonly features: Float32Array
+  /** Metres above the feature's ground, one a vertex. */
+  readonly aboveGround: Float32Array
+  readonly indices: Uint16Array | Uint32Array
+}
+
+function grown<T extends Float32Array | Uint8Array | Uint32Array>(array: T): T {
+  const larger = new (array.constructor as new (length: number) => T)(array.length * 2)
+  larger.set(array)
+  return larger
+}

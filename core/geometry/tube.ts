@@ -1,0 +1,87 @@
+import type { Colour, MeshBuilder } from './mesh.js'
+
+export interface Tube {
+  readonly radius: number
+  /** Corners of its cross-section; default 8. */
+  readonly sides?: number
+  readonly colour: Colour
+}
+
+type Vector = readonly [number, number, number]
+
+/**
+ * A closed pipe around a line, with mitred bends and flat ends. `path` is x, y, z triples in the mesh's own frame
+ * (`asIs` must be its `place`: bends need true angles).
+ * Normals point outwards; without them in the mesh, the tube is flat-shaded.
+ */
+export function addTube(mesh: MeshBuilder, path: ArrayLike<number>, { radius, sides = 8, colour }: Tube): void {
+  const points = distinct(path)
+  if (points.length < 2) return
+  mesh.colour = colour
+  let [u, v] = frameAcross(direction(points[0]!, points[1]!))
+  const rings: number[] = []
+  points.forEach((point, i) => {
+    const before = direction(points[Math.max(0, i - 1)]!, points[Math.max(1, i)]!)
+    const after = direction(points[Math.min(points.length - 2, i)]!, points[Math.min(points.length - 1, i + 1)]!)
+    // Carry the cross-section through the bend by the least rotation, so that the tube does not twist.
+    u = normalise(minus(u, scaled(after, dot(u, after))))
+    v = cross(after, u)
+    // Half-way through the bend the section is an ellipse: stretch it along the mitre, at most threefold in sharp turns.
+    const tangent = normalise(plus(before, after))
+    const bend = minus(after, before)
+    const mitre = length(bend) > 1e-6 ? normalise(minus(bend, scaled(tangent, dot(bend, tangent)))) : null
+    const stretch = Math.min(3, 1 / Math.max(1e-3, dot(tangent, after))) - 1
+    rings.push(mesh.vertexCount)
+    for (let k = 0; k < sides; k++) {
+      const angle = (2 * Math.PI * k) / sides
+      const outwards = plus(scaled(u, Math.cos(angle)), scaled(v, Math.sin(angle)))
+      const across = normalise(minus(outwards, scaled(tangent, dot(outwards, tangent))))
+      const offset = mitre ? plus(across, scaled(mitre, dot(across, mitre) * stretch)) : across
+      const [x, y, z] = plus(point, scaled(offset, radius))
+      mesh.normal(mesh.vertex(x, y, z), ...across)
+    }
+  })
+  for (let i = 0; i + 1 < rings.length; i++) {
+    for (let k = 0; k < sides; k++) {
+      const [a, b] = [rings[i]! + k, rings[i]! + ((k + 1) % sides)]
+      const [c, d] = [rings[i + 1]! + k, rings[i + 1]! + ((k + 1) % sides)]
+      mesh.triangle(a, b, d)
+      mesh.triangle(a, d, c)
+    }
+  }
+  for (let k = 1; k + 1 < sides; k++) {
+    const [first, last] = [rings[0]!, rings.at(-1)!]
+    mesh.triangle(first, first + k + 1, first + k)
+    mesh.triangle(last, last + k, last + k + 1)
+  }
+}
+
+function distinct(path: ArrayLike<number>): Vector[] {
+  const points: Vector[] = []
+  for (let i = 0; i + 2 < path.length; i += 3) {
+    const point: Vector = [path[i]!, path[i + 1]!, path[i + 2]!]
+    const last = points.at(-1)
+    if (!last || length(minus(point, last)) > 1e-3) points.push(point)
+  }
+  return points
+}
+
+/** Two unit vectors that make a right-handed frame with `along`. */
+function frameAcross(along: Vector): [Vector, Vector] {
+  const helper: Vector = Math.abs(along[2]) < 0.9 ? [0, 0, 1] : [1, 0, 0]
+  const u = normalise(cross(helper, along))
+  return [u, cross(along, u)]
+}
+
+const plus = (a: Vector, b: Vector): Vector => [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
+const minus = (a: Vector, b: Vector): Vector => [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+const scaled = (a: Vector, s: number): Vector => [a[0] * s, a[1] * s, a[2] * s]
+const dot = (a: Vector, b: Vector): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+const cross = (a: Vector, b: Vector): Vector => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+const length = (a: Vector): number => Math.hypot(...a)
+const direction = (from: Vector, to: Vector): Vector => normalise(minus(to, from))
+
+function normalise(a: Vector): Vector {
+  const l = length(a)
+  return l > 0 ? scaled(a, 1 / l) : [0, 0, 1]
+}
