@@ -40,6 +40,15 @@ export function rowChecker(layer: Layer): (properties: Readonly<Record<string, u
   }
 }
 
+/** Why a value cannot stand in a column; null where it can. */
+export function attributeFault(value: unknown, column: Column): string | null {
+  try {
+    return columnFault(coerce(value, column), column, column.pattern === undefined ? null : new RegExp(column.pattern, 'u'))
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
 function columnFault(value: unknown, column: Column, pattern: RegExp | null): string | null {
   if (value === null) return column.required ? 'a value is required' : null
   if (typeof value === 'number') {

@@ -130,7 +130,7 @@ class Load {
           this.#progress(layer, 'reading')
         }
         try {
-          if (!feature.geometry) throw new GeometryFault('no geometry')
+          if (!feature.geometry) throw new GeometryFault(feature.fault ?? 'no geometry')
           const checked = check(feature.properties, { ground_z: feature.groundZ ?? null, height: feature.height ?? null })
           if (!checked.ok) throw new GeometryFault(checked.reason)
           const values = encode(feature, checked.row, row)

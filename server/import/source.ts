@@ -1,0 +1,27 @@
+import type { Feature } from '../../core/feature.js'
+
+/** A file as its reader sees it: layers with features, in the file's own CRS. */
+export interface SourceFile {
+  readonly format: Format
+  readonly layers: readonly SourceLayer[]
+  /** Closes handles and removes what was unpacked. */
+  close(): Promise<void>
+}
+
+export interface SourceLayer {
+  readonly name: string
+  /** EPSG code of the coordinates; null where the file does not say. */
+  readonly srid: number | null
+  /** Number of features where it is known beforehand. */
+  readonly count?: number
+  /** Each call reads from the start. */
+  features(): AsyncIterable<Feature>
+}
+
+export type Format = 'geojson' | 'geojsonseq' | 'gpkg' | 'shapefile' | 'osm-xml' | 'osm-pbf' | 'cityjson'
+export type TerrainFormat = 'geotiff' | 'hgt' | 'asc'
+
+export const FORMAT_TITLES: Readonly<Record<Format | TerrainFormat, string>> = {
+  geojson: 'GeoJSON', geojsonseq: 'GeoJSON text sequence', gpkg: 'GeoPackage', shapefile: 'Shapefile',
+  'osm-xml': 'OSM XML', 'osm-pbf': 'OSM PBF', cityjson: 'CityJSON', geotiff: 'GeoTIFF', hgt: 'SRTM height tile', asc: 'ESRI ASCII grid',
+}
