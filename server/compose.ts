@@ -6,12 +6,16 @@ import { createJobs } from './operations/jobs-impl.js'
 import type { LocalJobs } from './operations/jobs-impl.js'
 import type { Operation } from './operations/operation.js'
 import { operations as jobOperations } from './operations/operations.js'
+import { landingOperations } from './ogc/common/landing.js'
+import { featureOperations } from './ogc/features/operations.js'
 import { checkDatabase, connectionOf, openCluster } from './store/cluster.js'
 import { openStore } from './store/open-store.js'
 import type { Store } from './store/store.js'
 
 export const OPERATIONS: readonly Operation[] = [
   ...jobOperations,
+  ...landingOperations,
+  ...featureOperations,
 ]
 
 function registerJobs(_jobs: LocalJobs) {
