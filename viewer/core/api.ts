@@ -1,0 +1,92 @@
+/** What the viewer asks of the server: each answer's shape, and one way to fail. */
+import type { Layer, Localized } from '../../layers/layer.js'
+import type { BBox } from '../../core/bbox.js'
+import type { RunManifest } from '../../simulation/manifest.js'
+
+/** A layer as the server tells it: the file without its functions, with what is in the store now. */
+export type ClientLayer = Omit<Layer, 'rules'> & { readonly count?: number; readonly bbox?: BBox | null; readonly revision?: number }
+
+export interface CityInfo {
+  readonly city: {
+    readonly name: string
+    readonly srid: number
+    readonly home: { readonly lon: number; readonly lat: number; readonly zoom: number }
+    readonly verticalDatum: string
+    readonly geoidOffset: number
+    readonly timeZone: string
+    readonly currency: string
+    readonly sample: boolean
+  }
+  readonly reader: { readonly subject: string; readonly roles: readonly string[]; readonly clearance: string }
+  readonly layers: readonly ClientLayer[]
+  readonly terrain: { readonly minzoom: number; readonly maxzoom: number; readonly bounds: BBox } | null
+  readonly scenarios: readonly ScenarioInfo[]
+}
+
+export interface ScenarioInfo { readonly id: string; readonly title: Localized | string; readonly latestRun?: string | null | { readonly id: string } }
+
+export interface SearchResult {
+  readonly layer: string
+  readonly id: number
+  readonly label: string
+  readonly detail?: string
+  readonly center: readonly [lon: number, lat: number]
+  readonly bbox?: BBox
+}
+
+export interface FeatureRecord {
+  readonly id: number | string
+  readonly properties: Readonly<Record<string, unknown>>
+  readonly geometry: unknown
+  readonly bbox?: BBox
+}
+
+export interface JobStatus {
+  readonly jobID: string
+  readonly status: 'accepted' | 'running' | 'successful' | 'failed' | 'dismissed'
+  readonly message?: string
+  /** 0…100 */
+  readonly progress?: number
+  readonly result?: unknown
+}
+
+/** The server's answer was not a yes: `message` is its own sentence where it gave one. */
+export class ApiError extends Error {
+  constructor(readonly status: number, message: string) {
+    super(message)
+    this.name = 'ApiError'
+  }
+}
+
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(path, init)
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') throw error
+    throw new ApiError(0, '')
+  }
+  if (!response.ok) {
+    const body = await response.json().catch(() => null) as { detail?: string; description?: string } | null
+    throw new ApiError(response.status, body?.detail ?? body?.description ?? response.statusText)
+  }
+  return response
+}
+
+export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await request(path, { headers: { accept: 'application/geo+json, application/json' }, signal: signal ?? null })).json() as Promise<T>
+}
+
+export const getCity = () => getJson<CityInfo>('/city')
+export const search = (q: string, signal: AbortSignal) =>
+  getJson<{ results: readonly SearchResult[] }>(`/search?q=${encodeURIComponent(q)}&limit=8`, signal).then((r) => r.results)
+export const getFeature = (layer: string, id: number, signal?: AbortSignal) =>
+  getJson<FeatureRecord>(`/ogc/collections/${layer}/items/${id}`, signal)
+export const getRun = (id: string) => getJson<RunManifest>(`/runs/${id}`)
+export const getJob = (id: string) => getJson<JobStatus>(`/ogc/jobs/${id}`)
+export const cancelJob = (id: string) => request(`/ogc/jobs/${id}`, { method: 'DELETE' })
+
+/** True where the reader may start runs and edit. */
+export const mayEdit = (city: CityInfo) => city.reader.roles.includes('editor')
+/** True where the reader may import and publish. */
+export const maySteward = (city: CityInfo) => city.reader.roles.includes('steward')

@@ -1,0 +1,303 @@
+/**
+ * The city on the canvas: joins frame, light, ground, buildings, networks, points and flood, and draws when something changed.
+ * Knows nothing of panels; speaks in layers, ids and degrees.
+ */
+import { NoToneMapping, PCFShadowMap, Raycaster, Scene, SRGBColorSpace, Vector2, Vector3, WebGLRenderer } from 'three'
+import type { RunManifest } from '../../simulation/manifest.js'
+import type { CityInfo, ClientLayer } from '../core/api.js'
+import { createFrame, type Frame } from '../core/frame.js'
+import type { Projection } from '../core/projection.js'
+import type { CameraState } from '../core/state.js'
+import { createBuildings, type Buildings } from '../tiles/buildings.js'
+import { groundUniforms } from '../tiles/ground-material.js'
+import { createNetwork } from '../tiles/networks.js'
+import { createPointLayers } from '../tiles/points.js'
+import type { PaintLayer, PickedFeature } from '../tiles/protocol.js'
+import { createTerrain } from '../tiles/terrain.js'
+import type { Tileset } from '../tiles/tileset.js'
+import { createWorkerPool } from '../tiles/worker-pool.js'
+import { createFlood, type Flood } from '../water/flood.js'
+import { createCameraRig } from './camera.js'
+import { createLighting } from './light.js'
+import { createOutline } from './outline.js'
+
+export interface SceneEvents {
+  onCamera(camera: CameraState): void
+  onPick(features: readonly PickedFeature[], at: readonly [lon: number, lat: number]): void
+  onCursor(position: CursorPosition | null): void
+  /** Before each frame while `keepRunning`; seconds since the last. */
+  onTick(seconds: number): void
+  onBusy(pending: number): void
+}
+
+export interface CursorPosition { readonly lon: number; readonly lat: number; readonly height: number; readonly depth: number | null }
+
+export interface CityScene {
+  readonly frame: Frame
+  readonly buildings: Buildings
+  camera(): CameraState
+  setCamera(camera: CameraState): void
+  flyTo(lon: number, lat: number, options?: { distance?: number; heading?: number; pitch?: number }): void
+  setLayers(shown: readonly string[]): void
+  /** The layers' list or their data changed. */
+  configure(layers: readonly ClientLayer[], shown: readonly string[]): void
+  setUnderground(on: boolean): void
+  showFlood(manifest: RunManifest | null, projection: Projection | null): Flood | null
+  /** While true the scene calls `onTick` and draws each frame. */
+  setRunning(on: boolean): void
+  outline(parts: readonly (readonly (readonly [number, number])[])[] | null): void
+  /** Where a position is on the canvas, CSS pixels; null behind the eye. */
+  project(lon: number, lat: number, above?: number): [x: number, y: number] | null
+  invalidate(): void
+  /** Nothing is loading and the last frame is drawn. */
+  readonly settled: boolean
+  readonly stats: { readonly frames: number; readonly tiles: number; readonly calls: number; readonly triangles: number }
+}
+
+const WEAK_GPU = /swiftshader|llvmpipe|software/i
+
+export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: readonly ClientLayer[], shown: readonly string[], events: SceneEvents): CityScene {
+  const renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: 'high-performance', reversedDepthBuffer: true })
+  renderer.outputColorSpace = SRGBColorSpace
+  renderer.toneMapping = NoToneMapping
+  renderer.shadowMap.enabled = true
+  renderer.shadowMap.type = PCFShadowMap
+  renderer.shadowMap.autoUpdate = false
+  const software = WEAK_GPU.test(gpuName(renderer))
+  const scene = new Scene()
+  const lighting = createLighting(scene, true)
+  const frame = createFrame({ lon: info.city.home.lon, lat: info.city.home.lat, geoidOffset: info.city.geoidOffset })
+  const pool = createWorkerPool()
+  const points = createPointLayers()
+  const outline = createOutline()
+  const raycaster = new Raycaster()
+  const networks = new Map<string, Tileset>()
+  let underground = false
+  let shownLayers = shown
+  let allLayers = layers
+  let flood: Flood | null = null
+  let running = false
+  let dirty = true
+  let queued = false
+  let shadowDirty = true
+  let frames = 0
+  let last = 0
+  let hover: Vector2 | null = null
+  const size = new Vector2()
+
+  const invalidate = (shadow = false) => {
+    dirty = true
+    if (shadow) shadowDirty = true
+    if (!queued) { queued = true; requestAnimationFrame(draw) }
+  }
+  const loaded = () => invalidate(true)
+
+  configureWorkers()
+  const terrain = createTerrain({
+    frame, pool, shown: draped(), anisotropy: software ? 2 : Math.min(8, renderer.capabilities.getMaxAnisotropy()),
+    onChange: loaded,
+    onPoints: points.show, onPointsVisible: points.setVisible, onPointsGone: points.remove,
+  })
+  scene.add(terrain.group, points.group, outline.group)
+
+  const rig = createCameraRig({
+    element: canvas,
+    groundZ: terrain.groundZ,
+    hit: (pointer) => hitGround(pointer)?.point ?? null,
+    onChange: (settled) => {
+      invalidate(true)
+      if (settled) events.onCamera(camera())
+    },
+    onClick: (pointer) => void pick(pointer),
+    onHover: (pointer) => { hover = pointer && pointer.clone(); scheduleHover() },
+  })
+  const common = { frame, scene, camera: rig.camera, renderer, onChange: loaded }
+  const buildings = createBuildings({ ...common, layer: 'buildings', errorTarget: software ? 24 : 14 })
+
+  function configureWorkers(): void {
+    pool.configure({
+      origin: frame.origin,
+      terrain: info.terrain && { minzoom: info.terrain.minzoom, maxzoom: info.terrain.maxzoom },
+      layers: allLayers.map(paintLayerOf),
+      textureSize: 512,
+    })
+  }
+
+  /** Layers that the ground shows as picture or points; buildings only cast their contact shadow. */
+  function draped(): string[] {
+    return shownLayers.filter((id) => allLayers.some((layer) => layer.id === id && layer.kind === 'city'))
+  }
+
+  function syncNetworks(): void {
+    for (const layer of allLayers) {
+      if (layer.threeD?.form !== 'tube') continue
+      const wanted = underground && shownLayers.includes(layer.id)
+      let network = networks.get(layer.id)
+      if (wanted && !network) {
+        network = createNetwork({ ...common, layer: layer.id, errorTarget: 8, paint: layer.style.line })
+        networks.set(layer.id, network)
+      }
+      if (network && network.visible !== wanted) network.setVisible(wanted)
+    }
+    buildings.tileset.setVisible(shownLayers.includes('buildings'))
+  }
+
+  function resize(): void {
+    const { clientWidth: width, clientHeight: height } = canvas
+    const ratio = software ? 1 : Math.min(2, devicePixelRatio)
+    renderer.setPixelRatio(ratio)
+    renderer.setSize(width, height, false)
+    renderer.getSize(size)
+    points.setPixelRatio(ratio)
+    outline.resize(size)
+    rig.resize(width, height)
+    invalidate(true)
+  }
+
+  function draw(now: number): void {
+    queued = false
+    const seconds = last ? Math.min(0.5, (now - last) / 1000) : 0
+    last = now
+    if (rig.update(now)) dirty = true
+    if (running) { dirty = true; events.onTick(seconds) }
+    if (!dirty) { last = 0; return }
+    dirty = false
+    if (running) groundUniforms.uTime.value += seconds * 0.6
+    lighting.update(rig.camera, rig.target, rig.pose.distance)
+    groundUniforms.uEye.value.copy(rig.camera.position)
+    terrain.update(rig.camera, size.y)
+    buildings.tileset.update()
+    for (const network of networks.values()) network.update()
+    if (shadowDirty && !underground) { renderer.shadowMap.needsUpdate = true; shadowDirty = false }
+    renderer.render(scene, rig.camera)
+    frames++
+    events.onBusy(pending())
+    if (dirty || running) invalidate()
+    else last = 0
+  }
+
+  const pending = () => terrain.pending + Number(buildings.tileset.pending) + [...networks.values()].filter((n) => n.pending).length
+
+  function hitGround(pointer: Vector2): { point: Vector3 } | null {
+    raycaster.setFromCamera(pointer, rig.camera)
+    const meshes = terrain.group.children.filter((mesh) => mesh.visible)
+    return raycaster.intersectObjects(meshes, false)[0] ?? null
+  }
+
+  async function pick(pointer: Vector2): Promise<void> {
+    const ground = hitGround(pointer)
+    raycaster.setFromCamera(pointer, rig.camera)
+    const picked: PickedFeature[] = []
+    let at = ground?.point
+    if (!underground) {
+      const building = buildings.tileset.pick(raycaster)
+      if (building && (!ground || building.hit.distance < raycaster.ray.origin.distanceTo(ground.point) + 1)) {
+        at = building.hit.point
+        picked.push({ layer: 'buildings', id: building.id, properties: building.row, outline: [], type: 'polygon' })
+      }
+    }
+    for (const network of networks.values()) {
+      const found = network.pick(raycaster)
+      if (found) picked.push({ layer: network.layer, id: found.id, properties: found.row, outline: [], type: 'line' })
+    }
+    if (!at) return
+    const [lon, lat] = frame.fromLocal(at.x, at.y, at.z)
+    if (ground && !picked.length) {
+      const [glon, glat] = frame.fromLocal(ground.point.x, ground.point.y, ground.point.z)
+      const metresPerPixel = (ground.point.distanceTo(rig.camera.position) * 2 * Math.tan((rig.camera.fov * Math.PI) / 360)) / size.y
+      const shownNow = draped().filter((id) => id !== 'buildings')
+      picked.push(...await pool.pick({ lon: glon, lat: glat, tile: terrain.tileAt(glon, glat), shown: shownNow, toleranceM: metresPerPixel * 7 }).catch(() => []))
+    }
+    events.onPick(picked, [lon, lat])
+  }
+
+  let hoverTimer: ReturnType<typeof setTimeout> | undefined
+  function scheduleHover(): void {
+    hoverTimer ??= setTimeout(() => {
+      hoverTimer = undefined
+      const hit = hover && hitGround(hover)
+      if (!hit) return events.onCursor(null)
+      const [lon, lat, height] = frame.fromLocal(hit.point.x, hit.point.y, hit.point.z)
+      events.onCursor({ lon, lat, height, depth: flood?.depthAt(hit.point.x, hit.point.y) ?? null })
+    }, 60)
+  }
+
+  function camera(): CameraState {
+    const [lon, lat] = frame.fromLocal(rig.pose.x, rig.pose.y, 0)
+    const { distance, heading, pitch } = rig.pose
+    return { lon, lat, distance, heading, pitch }
+  }
+
+  new ResizeObserver(resize).observe(canvas)
+  resize()
+
+  return {
+    frame,
+    buildings,
+    camera,
+    setCamera({ lon, lat, distance, heading, pitch }) {
+      const [x, y] = frame.toLocal(lon, lat, 0)
+      rig.set({ x, y, distance, heading, pitch })
+    },
+    flyTo(lon, lat, to = {}) {
+      const [x, y] = frame.toLocal(lon, lat, 0)
+      rig.fly({ x, y, ...to })
+    },
+    setLayers(next) {
+      shownLayers = next
+      terrain.repaint(draped())
+      syncNetworks()
+    },
+    configure(next, nextShown) {
+      allLayers = next
+      shownLayers = nextShown
+      configureWorkers()
+      terrain.repaint(draped())
+      syncNetworks()
+    },
+    setUnderground(on) {
+      underground = on
+      groundUniforms.uGlass.value = on ? 1 : 0
+      terrain.setGlass(on)
+      buildings.setGhost(on)
+      syncNetworks()
+    },
+    showFlood(manifest, projection) {
+      flood?.dispose()
+      flood = manifest && createFlood(manifest, frame, projection, () => invalidate())
+      invalidate()
+      return flood
+    },
+    setRunning(on) {
+      running = on
+      if (on) invalidate()
+    },
+    outline(parts) {
+      if (!parts) outline.hide()
+      else outline.show(parts.map((part) => part.map(([lon, lat]) => {
+        const [x, y] = frame.toLocal(lon, lat, 0)
+        return [x, y, terrain.groundZ(x, y) + 0.4] as const
+      })))
+      invalidate()
+    },
+    project(lon, lat, above = 0) {
+      const [x, y] = frame.toLocal(lon, lat, 0)
+      const p = new Vector3(x, y, terrain.groundZ(x, y) + above).project(rig.camera)
+      const behind = rig.camera.getWorldDirection(new Vector3()).dot(new Vector3(x, y, 0).sub(rig.camera.position)) <= 0
+      return behind || Math.abs(p.x) > 1.2 || Math.abs(p.y) > 1.2 ? null : [((p.x + 1) / 2) * size.x, ((1 - p.y) / 2) * size.y]
+    },
+    invalidate: () => invalidate(),
+    get settled() { return !queued && pending() === 0 },
+    get stats() { return { frames, tiles: terrain.drawn, calls: renderer.info.render.calls, triangles: renderer.info.render.triangles } },
+  }
+}
+
+function paintLayerOf(layer: ClientLayer): PaintLayer {
+  return { id: layer.id, geometry: layer.geometry, style: layer.style, zoom: layer.zoom, revision: layer.revision ?? 0, label: layer.label }
+}
+
+function gpuName(renderer: WebGLRenderer): string {
+  const context = renderer.getContext()
+  const extension = context.getExtension('WEBGL_debug_renderer_info')
+  return extension ? String(context.getParameter(extension.UNMASKED_RENDERER_WEBGL)) : ''
+}

@@ -1,0 +1,82 @@
+/** Vector tiles by layer: fetched once, decoded by a loader of ours under @loaders.gl/core, kept while there is room. */
+import { parse } from '@loaders.gl/core'
+import type { LoaderWithParser } from '@loaders.gl/loader-utils'
+import { VectorTile, type VectorTileFeature, type VectorTileLayer } from '@mapbox/vector-tile'
+import { PbfReader } from 'pbf'
+import { tileBounds, type Tile } from '../../core/tile-matrix.js'
+
+/** Mapbox Vector Tile 2.1, undecoded geometries: drawing wants integers, not GeoJSON. */
+const MvtLoader = {
+  id: 'dothi-mvt', name: 'Mapbox Vector Tile', module: 'dothi', version: '1', dataType: null as unknown as VectorTile, batchType: null as never,
+  extensions: ['mvt'], mimeTypes: ['application/vnd.mapbox-vector-tile'], binary: true, options: {},
+  parse: async (bytes: ArrayBuffer) => new VectorTile(new PbfReader(new Uint8Array(bytes))),
+  parseSync: (bytes: ArrayBuffer) => new VectorTile(new PbfReader(new Uint8Array(bytes))),
+} satisfies LoaderWithParser<VectorTile, never, object>
+
+/** A layer's features in the tile that covers `tile`: itself, or an ancestor where the layer's zooms end. */
+export interface SourceTile {
+  readonly tile: Tile
+  readonly features: VectorTileLayer
+}
+
+export interface MvtSource { get(layer: string, revision: number, tile: Tile): Promise<SourceTile | null> }
+
+export function createMvtSource(limit = 600): MvtSource {
+  const cache = new Map<string, Promise<SourceTile | null>>()
+  return {
+    get(layer, revision, tile) {
+      const key = `${layer}@${revision}/${tile.z}/${tile.x}/${tile.y}`
+      let entry = cache.get(key)
+      if (entry) {
+        cache.delete(key)
+      } else {
+        entry = load(layer, revision, tile)
+        entry.catch(() => cache.delete(key))
+      }
+      cache.set(key, entry)
+      if (cache.size > limit) cache.delete(cache.keys().next().value!)
+      return entry
+    },
+  }
+}
+
+async function load(layer: string, revision: number, tile: Tile): Promise<SourceTile | null> {
+  const response = await fetch(`/tiles/${layer}/${tile.z}/${tile.x}/${tile.y}.mvt?v=${revision}`)
+  if (response.status === 204 || response.status === 404) return null
+  if (!response.ok) throw new Error(`tile ${layer}: ${response.status}`)
+  const bytes = await response.arrayBuffer()
+  if (!bytes.byteLength) return null
+  const decoded = await parse(bytes, MvtLoader) as VectorTile
+  const features = decoded.layers[layer] ?? Object.values(decoded.layers)[0]
+  return features?.length ? { tile, features } : null
+}
+
+/** The tile to ask for when drawing `tile` from a layer whose zooms end at `maxzoom`. */
+export function sourceTileOf(tile: Tile, maxzoom: number): Tile {
+  const up = Math.max(0, tile.z - maxzoom)
+  return { z: tile.z - up, x: tile.x >> up, y: tile.y >> up }
+}
+
+/** How source coordinates become pixels of a square canvas over `tile`. */
+export interface Placement { readonly scale: number; readonly dx: number; readonly dy: number }
+
+export function placement(source: SourceTile, tile: Tile, size: number): Placement {
+  const up = 2 ** (tile.z - source.tile.z)
+  return {
+    scale: (size * up) / source.features.extent,
+    dx: -(tile.x - source.tile.x * up) * size,
+    dy: -(tile.y - source.tile.y * up) * size,
+  }
+}
+
+/** Parts of a feature as CRS84 positions. */
+export function featureLonLat(feature: VectorTileFeature, source: SourceTile): [number, number][][] {
+  const [west, south, east, north] = tileBounds(source.tile)
+  const extent = source.features.extent
+  const mercator = (lat: number) => Math.log(Math.tan(Math.PI / 4 + (lat * Math.PI) / 360))
+  const [top, bottom] = [mercator(north), mercator(south)]
+  return feature.loadGeometry().map((part) => part.map((p) => [
+    west + ((east - west) * p.x) / extent,
+    (360 / Math.PI) * (Math.atan(Math.exp(top + ((bottom - top) * p.y) / extent)) - Math.PI / 4),
+  ]))
+}

@@ -1,0 +1,32 @@
+/** Pipes and cables below the ground: tubes in the colours that utility crews use, lit from within so that they read in the dark. */
+import { BufferAttribute, Color, MeshLambertMaterial } from 'three'
+import type { Paint } from '../../layers/layer.js'
+import { colourOf } from './style.js'
+import { createTileset, featureAttribute, type Tileset, type TilesetOptions } from './tileset.js'
+
+export function createNetwork(options: Omit<TilesetOptions, 'dress' | 'undress'> & { readonly paint: Paint | undefined }): Tileset {
+  return createTileset({
+    ...options,
+    dress({ mesh, features }) {
+      const ids = featureAttribute(mesh.geometry)
+      const count = mesh.geometry.getAttribute('position').count
+      const colours = new Float32Array(count * 3)
+      const known = new Map<number, Color>()
+      for (let i = 0; i < count; i++) {
+        const feature = ids?.getX(i) ?? 0
+        let colour = known.get(feature)
+        if (!colour) known.set(feature, colour = new Color(colourOf(options.paint, features.row(feature)) ?? '#2f7fc1'))
+        colours.set([colour.r, colour.g, colour.b], i * 3)
+      }
+      mesh.geometry.setAttribute('color', new BufferAttribute(colours, 3))
+      const material = new MeshLambertMaterial({ vertexColors: true, flatShading: !mesh.geometry.getAttribute('normal') })
+      material.onBeforeCompile = (shader) => {
+        shader.fragmentShader = shader.fragmentShader.replace('#include <opaque_fragment>', 'outgoingLight = outgoingLight * 0.55 + diffuseColor.rgb * 0.6;\n#include <opaque_fragment>')
+      }
+      material.customProgramCacheKey = () => 'dothi-network'
+      mesh.material = material
+      mesh.renderOrder = 1
+    },
+    undress() { /* geometry and material go with the tile */ },
+  })
+}

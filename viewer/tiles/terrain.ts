@@ -1,0 +1,266 @@
+/**
+ * The ground as a quadtree of tiles: split where a tile grows large on the screen, drawn while its children load,
+ * dropped when long unseen. Geometry and picture come from the workers.
+ */
+import {
+  Box3, BufferAttribute, BufferGeometry, DataTexture, Frustum, Group, LinearFilter, LinearMipmapLinearFilter, Matrix4, Mesh,
+  RGBAFormat, SRGBColorSpace, UnsignedByteType, Vector3, type MeshLambertMaterial, type PerspectiveCamera,
+} from 'three'
+import { lonLatAt, tileFraction, type Tile } from '../../core/tile-matrix.js'
+import type { Frame } from '../core/frame.js'
+import { createGroundMaterial } from './ground-material.js'
+import type { PointSet, TileMesh, TileResult } from './protocol.js'
+import type { TileJob, WorkerPool } from './worker-pool.js'
+
+export interface Terrain {
+  readonly group: Group
+  /** Chooses what to draw for this eye; asks for what is missing. */
+  update(camera: PerspectiveCamera, heightPx: number): void
+  /** Local z of the ground at a local position, from the finest tile loaded. */
+  groundZ(x: number, y: number): number
+  /** The finest tile drawn at a position: where to look for features. */
+  tileAt(lon: number, lat: number): Tile
+  /** Draws pictures anew, for a change of layers; the old ones stay until then. */
+  repaint(shown: readonly string[]): void
+  setGlass(on: boolean): void
+  /** Tiles asked for and not yet there. */
+  readonly pending: number
+  readonly drawn: number
+  dispose(): void
+}
+
+export interface TerrainOptions {
+  readonly frame: Frame
+  readonly pool: WorkerPool
+  readonly shown: readonly string[]
+  readonly anisotropy: number
+  readonly onChange: () => void
+  readonly onPoints: (key: string, center: Vector3, sets: readonly PointSet[]) => void
+  readonly onPointsVisible: (key: string, visible: boolean) => void
+  readonly onPointsGone: (key: string) => void
+}
+
+interface Node {
+  readonly tile: Tile
+  readonly key: string
+  readonly box: Box3
+  readonly sizeM: number
+  children: Node[] | null
+  mesh: Mesh<BufferGeometry, MeshLambertMaterial> | null
+  source: TileMesh | null
+  job: TileJob | null
+  /** Version of the picture that is shown, and of the one asked for. */
+  painted: number
+  asked: number
+  failed: number
+  seen: number
+}
+
+const ROOT_ZOOM = 8
+const MAX_ZOOM = 18
+/** A tile is split when it would cover more pixels than this. */
+const SPLIT_PX = 560
+const KEEP = 260
+
+const frustum = new Frustum()
+const matrix = new Matrix4()
+const scratch = new Vector3()
+
+export function createTerrain(options: TerrainOptions): Terrain {
+  const { frame, pool } = options
+  const group = new Group()
+  group.matrixAutoUpdate = false
+  let shown = options.shown
+  let version = 1
+  let tick = 0
+  let glass = false
+  let loading = 0
+  let drawn = 0
+  const nodes = new Set<Node>()
+  const roots = createRoots()
+
+  function createRoots(): Node[] {
+    const [fx, fy] = tileFraction(frame.origin.lon, frame.origin.lat, ROOT_ZOOM)
+    const [x, y] = [Math.floor(fx), Math.floor(fy)]
+    return [-1, 0, 1].flatMap((dy) => [-1, 0, 1].map((dx) => createNode({ z: ROOT_ZOOM, x: x + dx, y: y + dy })))
+  }
+
+  function createNode(tile: Tile): Node {
+    const box = new Box3()
+    for (const [u, v] of [[0, 0], [1, 0], [0, 1], [1, 1], [0.5, 0.5]] as const) {
+      const [lon, lat] = lonLatAt(tile.x + u, tile.y + v, tile.z)
+      box.expandByPoint(scratch.set(...frame.toLocal(lon, lat, 0)))
+    }
+    const sizeM = box.max.x - box.min.x
+    box.expandByVector(scratch.set(0, 0, Math.min(1500, sizeM * 0.2) + 20))
+    return { tile, key: `${tile.z}/${tile.x}/${tile.y}`, box, sizeM, children: null, mesh: null, source: null, job: null, painted: 0, asked: 0, failed: 0, seen: 0 }
+  }
+
+  function request(node: Node): void {
+    if (node.job || node.asked === version || node.failed > 3) return
+    const asked = node.asked = version
+    loading++
+    const job = node.job = pool.tile(node.tile, shown, !node.mesh)
+    job.result.then(
+      (result) => { node.failed = 0; node.painted = asked; show(node, result) },
+      () => { node.asked = 0; node.failed++ },
+    ).finally(() => {
+      loading--
+      node.job = null
+      options.onChange()
+    })
+  }
+
+  function show(node: Node, { mesh: source, texture, points }: TileResult): void {
+    const side = Math.sqrt(texture.length / 4)
+    if (source && !node.mesh) {
+      const geometry = new BufferGeometry()
+      geometry.setAttribute('position', new BufferAttribute(source.positions, 3))
+      geometry.setAttribute('normal', new BufferAttribute(source.normals, 3))
+      geometry.setAttribute('uv', new BufferAttribute(source.uvs, 2))
+      geometry.setIndex(new BufferAttribute(source.index, 1))
+      const picture = new DataTexture(texture, side, side, RGBAFormat, UnsignedByteType)
+      picture.colorSpace = SRGBColorSpace
+      picture.magFilter = LinearFilter
+      picture.minFilter = LinearMipmapLinearFilter
+      picture.generateMipmaps = true
+      picture.anisotropy = options.anisotropy
+      picture.needsUpdate = true
+      const mesh = new Mesh(geometry, createGroundMaterial(picture))
+      mesh.position.set(...source.center)
+      mesh.updateMatrix()
+      mesh.updateMatrixWorld()
+      mesh.matrixAutoUpdate = false
+      mesh.receiveShadow = true
+      mesh.frustumCulled = false
+      mesh.visible = false
+      mesh.userData.tile = node.tile
+      node.mesh = mesh
+      node.source = source
+      node.box.min.z = source.minZ - 1
+      node.box.max.z = source.maxZ + 1
+      glassify(mesh)
+      group.add(mesh)
+      nodes.add(node)
+    } else if (node.mesh) {
+      const picture = node.mesh.material.map as DataTexture
+      picture.image = { data: texture, width: side, height: side }
+      picture.needsUpdate = true
+    }
+    if (node.mesh) options.onPoints(node.key, node.mesh.position, points)
+  }
+
+  function glassify(mesh: Mesh<BufferGeometry, MeshLambertMaterial>): void {
+    mesh.material.transparent = glass
+    mesh.material.depthWrite = !glass
+    mesh.renderOrder = glass ? 5 : 0
+  }
+
+  const pixels = (node: Node, eye: Vector3, scale: number) =>
+    (node.sizeM / Math.max(1, node.box.distanceToPoint(eye))) * scale
+
+  function visit(node: Node, eye: Vector3, scale: number): void {
+    if (!frustum.intersectsBox(node.box)) return
+    node.seen = tick
+    if (node.asked !== version) request(node)
+    if (node.tile.z < MAX_ZOOM && pixels(node, eye, scale) > SPLIT_PX) {
+      const { z, x, y } = node.tile
+      node.children ??= [0, 1, 2, 3].map((q) => createNode({ z: z + 1, x: x * 2 + (q & 1), y: y * 2 + (q >> 1) }))
+      const inView = node.children.filter((child) => frustum.intersectsBox(child.box))
+      if (node.mesh) for (const child of inView) request(child)
+      if (inView.length && inView.every((child) => child.mesh)) {
+        for (const child of inView) visit(child, eye, scale)
+        return
+      }
+    }
+    draw(node)
+  }
+
+  function draw(node: Node): void {
+    if (!node.mesh) return
+    node.mesh.visible = true
+    drawn++
+  }
+
+  /** Forgets what has not been seen for longest, children before parents. */
+  function prune(): void {
+    if (nodes.size <= KEEP) return
+    const old = [...nodes].filter((node) => node.seen < tick && node.tile.z > ROOT_ZOOM).sort((a, b) => a.seen - b.seen || b.tile.z - a.tile.z)
+    for (const node of old.slice(0, nodes.size - KEEP)) drop(node)
+  }
+
+  function drop(node: Node): void {
+    node.children?.forEach((child) => { if (child.mesh) drop(child) })
+    node.job?.cancel()
+    if (node.mesh) {
+      group.remove(node.mesh)
+      node.mesh.geometry.dispose()
+      node.mesh.material.map?.dispose()
+      node.mesh.material.dispose()
+      options.onPointsGone(node.key)
+    }
+    node.mesh = node.source = node.children = null
+    node.asked = node.painted = 0
+    nodes.delete(node)
+  }
+
+  function finest(lon: number, lat: number): Node | null {
+    let best: Node | null = null
+    let level: Node[] | null = roots
+    while (level) {
+      const [fx, fy]: [number, number] = tileFraction(lon, lat, level[0]!.tile.z)
+      const next: Node | undefined = level.find(({ tile }) => tile.x === Math.floor(fx) && tile.y === Math.floor(fy))
+      if (!next) break
+      if (next.source) best = next
+      level = next.children
+    }
+    return best
+  }
+
+  return {
+    group,
+    update(camera, heightPx) {
+      tick++
+      drawn = 0
+      matrix.multiplyMatrices(camera.projectionMatrix, camera.matrixWorldInverse)
+      frustum.setFromProjectionMatrix(matrix, camera.coordinateSystem, camera.reversedDepth)
+      for (const node of nodes) if (node.mesh) node.mesh.visible = false
+      const scale = heightPx / (2 * Math.tan((camera.fov * Math.PI) / 360))
+      for (const root of roots) visit(root, camera.position, scale)
+      for (const node of nodes) options.onPointsVisible(node.key, node.mesh?.visible ?? false)
+      prune()
+    },
+    groundZ(x, y) {
+      const [lon, lat] = frame.fromLocal(x, y, 0)
+      const node = finest(lon, lat)
+      if (!node?.source) return 0
+      const { source } = node
+      const [fx, fy] = tileFraction(lon, lat, node.tile.z)
+      const n = source.segments
+      const [u, v] = [clamp((fx - node.tile.x) * n, n), clamp((fy - node.tile.y) * n, n)]
+      const [i, j] = [Math.min(n - 1, Math.floor(u)), Math.min(n - 1, Math.floor(v))]
+      const z = (a: number, b: number) => source.positions[(b * (n + 1) + a) * 3 + 2]!
+      const [p, q] = [u - i, v - j]
+      return source.center[2] + (z(i, j) * (1 - p) + z(i + 1, j) * p) * (1 - q) + (z(i, j + 1) * (1 - p) + z(i + 1, j + 1) * p) * q
+    },
+    tileAt(lon, lat) {
+      const node = finest(lon, lat)
+      return node?.tile ?? roots[4]!.tile
+    },
+    repaint(next) {
+      shown = next
+      version++
+      options.onChange()
+    },
+    setGlass(on) {
+      glass = on
+      for (const node of nodes) if (node.mesh) { glassify(node.mesh); node.mesh.material.needsUpdate = true }
+      options.onChange()
+    },
+    get pending() { return loading },
+    get drawn() { return drawn },
+    dispose() { for (const root of roots) drop(root) },
+  }
+}
+
+const clamp = (v: number, high: number) => Math.max(0, Math.min(high, v))

@@ -1,0 +1,297 @@
+/** Off the main thread: fetches, decodes and draws the tiles of the ground, and answers what lies under a click. */
+import { lonLatAt, tileFraction, type Tile } from '../../core/tile-matrix.js'
+import { createFrame, type Frame } from '../core/frame.js'
+import { createHeightSource, type HeightSampler, type HeightSource } from './height-source.js'
+import { buildGroundMesh } from './ground-mesh.js'
+import { createMvtSource, featureLonLat, placement, sourceTileOf, type SourceTile } from './mvt.js'
+import { eachFeature, paintContactShadow, paintLayer, paintRank, paintRoadCut, paintWaterMask, type PaintJob } from './paint.js'
+import type { PaintLayer, PickedFeature, PointSet, Settings, TileResult, WorkerReply, WorkerRequest } from './protocol.js'
+import { colourOf, rgb } from './style.js'
+
+const vectors = createMvtSource()
+const cancelled = new Set<number>()
+let settings: Settings
+let frame: Frame
+let heights: HeightSource | null = null
+
+self.onmessage = ({ data }: MessageEvent<WorkerRequest>) => {
+  switch (data.kind) {
+    case 'settings':
+      settings = data.settings
+      frame = createFrame(settings.origin)
+      heights ??= settings.terrain && createHeightSource(settings.terrain, decodeImage)
+      return
+    case 'cancel':
+      cancelled.add(data.job)
+      return
+    case 'tile':
+      return void answer(data.job, async () => {
+        const tile = await makeTile(data.job, data.tile, data.shown, data.mesh)
+        const transfer: Transferable[] = [tile.texture.buffer as ArrayBuffer]
+        if (tile.mesh) transfer.push(...[tile.mesh.positions, tile.mesh.normals, tile.mesh.uvs, tile.mesh.index].map((a) => a.buffer as ArrayBuffer))
+        return [{ job: data.job, ok: true, tile }, transfer]
+      })
+    case 'pick':
+      return void answer(data.job, async () => [{ job: data.job, ok: true, picked: await pick(data) }, []])
+  }
+}
+
+async function answer(job: number, work: () => Promise<[WorkerReply, Transferable[]]>): Promise<void> {
+  try {
+    const [reply, transfer] = await work()
+    self.postMessage(reply, { transfer })
+  } catch (error) {
+    self.postMessage({ job, ok: false, error: (error as Error).message } satisfies WorkerReply)
+  }
+  cancelled.delete(job)
+}
+
+function checkCancelled(job: number): void {
+  if (cancelled.has(job)) throw new Error('cancelled')
+}
+
+async function makeTile(job: number, tile: Tile, shown: readonly string[], wantMesh: boolean): Promise<TileResult> {
+  const layers = settings.layers.filter((layer) => shown.includes(layer.id) && tile.z >= layer.zoom.min)
+  const [sampler, ...sources] = await Promise.all([
+    heights ? heights.sampler(tile).catch(() => null) : null,
+    ...layers.map((layer) => sourceOf(layer, tile)),
+  ])
+  checkCancelled(job)
+  const drawn = layers.map((layer, i) => ({ layer, source: sources[i]! })).filter(({ source }) => source)
+  const footprints = settings.layers.find((layer) => layer.id === 'buildings')
+  const shade = footprints && shown.includes('buildings') && tile.z >= footprints.zoom.min ? await sourceOf(footprints, tile) : null
+  checkCancelled(job)
+  const size = settings.textureSize
+  const lat = lonLatAt(tile.x + 0.5, tile.y + 0.5, tile.z)[1]
+  const paint: PaintJob = { tile, size, metresPerPixel: (40075016.686 * Math.cos((lat * Math.PI) / 180)) / 2 ** tile.z / size }
+  const mask = paintMask(drawn.find(({ layer }) => layer.id === 'water_bodies')?.source ?? null, paint)
+  const height = waterLevelled(sampler, mask, size)
+  const texture = paintGround(drawn, shade, mask && cutRoads(drawn, paint), sampler, paint)
+  const mesh = wantMesh ? buildGroundMesh(tile, segmentsOf(tile), height, frame) : null
+  const points = drawn.filter(({ layer }) => layer.geometry === 'point' || layer.geometry === 'any')
+    .map(({ layer, source }) => pointsOf(layer, source, tile, height)).filter((set) => set.ids.length)
+  return { mesh, texture, points }
+}
+
+const sourceOf = (layer: PaintLayer, tile: Tile) =>
+  vectors.get(layer.id, layer.revision, sourceTileOf(tile, layer.zoom.max)).catch(() => null)
+
+/** Vertices follow the stored heights: more of them would add nothing. */
+function segmentsOf(tile: Tile): number {
+  const beyond = settings.terrain ? tile.z - settings.terrain.maxzoom : 0
+  return beyond <= 0 ? 64 : Math.max(16, 64 >> beyond)
+}
+
+/** Beds lie below the water that people see: where the mask says water, nothing is lower than mean sea level. */
+function waterLevelled(sampler: HeightSampler | null, mask: Uint8ClampedArray | null, size: number): (u: number, v: number) => number {
+  if (!sampler) return () => 0
+  if (!mask) return sampler
+  return (u, v) => {
+    const h = sampler(u, v)
+    if (h >= 0) return h
+    const at = Math.min(size - 1, Math.floor(v * size)) * size + Math.min(size - 1, Math.floor(u * size))
+    return mask[at * 4 + 3]! > 100 && mask[at * 4]! > 100 ? 0 : h
+  }
+}
+
+const canvasOf = (size: number) => new OffscreenCanvas(size, size)
+/** Pixels along a side of the ground's own colour, stretched over the tile. */
+const BASE = 128
+const scratch = { ground: canvasOf(1), mask: canvasOf(1), shade: canvasOf(1), base: canvasOf(BASE) }
+
+function contextOf(canvas: OffscreenCanvas, size: number) {
+  if (canvas.width !== size) canvas.width = canvas.height = size
+  return canvas.getContext('2d', { willReadFrequently: true })!
+}
+
+function paintMask(source: SourceTile | null, job: PaintJob): Uint8ClampedArray | null {
+  if (!source) return null
+  const context = contextOf(scratch.mask, job.size)
+  context.clearRect(0, 0, job.size, job.size)
+  paintWaterMask(context, source, job)
+  return context.getImageData(0, 0, job.size, job.size).data
+}
+
+/** Bridges stay dry: a road over water is cut out of the mask. */
+function cutRoads(drawn: readonly { layer: PaintLayer; source: SourceTile }[], job: PaintJob): Uint8ClampedArray {
+  const context = scratch.mask.getContext('2d')!
+  for (const { layer, source } of drawn) {
+    if (layer.id === 'roads' || layer.id === 'bridges') paintRoadCut(context, source, job)
+  }
+  return context.getImageData(0, 0, job.size, job.size).data
+}
+
+function paintGround(
+  drawn: readonly { layer: PaintLayer; source: SourceTile }[], shade: SourceTile | null,
+  mask: Uint8ClampedArray | null, sampler: HeightSampler | null, job: PaintJob,
+): Uint8Array {
+  const { size } = job
+  const context = contextOf(scratch.ground, size)
+  paintBase(context, sampler, job)
+  const ordered = drawn.filter(({ layer }) => layer.id !== 'water_bodies').sort((a, b) => paintRank(a.layer.id) - paintRank(b.layer.id))
+  let shaded = !shade
+  for (const { layer, source } of ordered) {
+    if (!shaded && paintRank(layer.id) > 5) {
+      contextOf(scratch.shade, size)
+      paintContactShadow(context, scratch.shade, shade!, job)
+      shaded = true
+    }
+    paintLayer(context, layer, source, job)
+  }
+  if (!shaded) {
+    contextOf(scratch.shade, size)
+    paintContactShadow(context, scratch.shade, shade!, job)
+  }
+  const pixels = context.getImageData(0, 0, size, size).data
+  const texture = new Uint8Array(size * size * 4)
+  const row = size * 4
+  for (let y = 0; y < size; y++) texture.set(pixels.subarray(y * row, (y + 1) * row), (size - 1 - y) * row)
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const wet = mask ? mask[(y * size + x) * 4 + 3]! : 0
+      texture[((size - 1 - y) * size + x) * 4 + 3] = 255 - (wet >> 1)
+    }
+  }
+  return texture
+}
+
+/** Sand plain to quiet green hills, with a soft hillshade baked in: light from the north-west, as maps have it. */
+function paintBase(context: OffscreenCanvasRenderingContext2D, sampler: HeightSampler | null, job: PaintJob): void {
+  if (!sampler) {
+    context.fillStyle = '#e9e3d6'
+    context.fillRect(0, 0, job.size, job.size)
+    return
+  }
+  const n = BASE
+  const small = scratch.base.getContext('2d')!
+  const image = small.createImageData(n, n)
+  const cell = (job.metresPerPixel * job.size) / n
+  const eps = 1 / n
+  for (let j = 0; j < n; j++) {
+    for (let i = 0; i < n; i++) {
+      const [u, v] = [(i + 0.5) / n, (j + 0.5) / n]
+      const h = sampler(u, v)
+      const dx = (sampler(u + eps, v) - sampler(u - eps, v)) / (2 * cell)
+      const dy = (sampler(u, v - eps) - sampler(u, v + eps)) / (2 * cell)
+      const slope = Math.hypot(dx, dy)
+      const green = smooth(6, 60, h + slope * 90)
+      const forest = smooth(80, 420, h + slope * 160)
+      const light = 1 + Math.max(-0.2, Math.min(0.14, (dx * 0.62 - dy * 0.62) * 0.34))
+      const k = (j * n + i) * 4
+      for (let c = 0; c < 3; c++) {
+        const flat = SAND[c]! + (HILL[c]! - SAND[c]!) * green
+        image.data[k + c] = (flat + (FOREST[c]! - flat) * forest) * light
+      }
+      image.data[k + 3] = 255
+    }
+  }
+  small.putImageData(image, 0, 0)
+  context.imageSmoothingEnabled = true
+  context.imageSmoothingQuality = 'high'
+  context.drawImage(scratch.base, 0, 0, job.size, job.size)
+}
+
+const SAND = [235, 229, 216]
+const HILL = [190, 198, 168]
+const FOREST = [146, 165, 138]
+const smooth = (a: number, b: number, x: number) => { const t = Math.max(0, Math.min(1, (x - a) / (b - a))); return t * t * (3 - 2 * t) }
+
+function pointsOf(layer: PaintLayer, source: SourceTile, tile: Tile, height: (u: number, v: number) => number): PointSet {
+  const place = placement(source, tile, 1)
+  const [clon, clat] = lonLatAt(tile.x + 0.5, tile.y + 0.5, tile.z)
+  const center = frame.toLocal(clon, clat, 0)
+  const positions: number[] = []
+  const ids: number[] = []
+  const colours: number[] = []
+  const heights: number[] = []
+  eachFeature(source, (feature) => {
+    if (feature.type !== 1) return
+    const colour = rgb(colourOf(layer.style.circle ?? layer.style.fill ?? layer.style.line, feature.properties) ?? '#0e6e73')
+    for (const [p] of feature.loadGeometry()) {
+      if (!p) continue
+      const [u, v] = [p.x * place.scale + place.dx, p.y * place.scale + place.dy]
+      if (u < 0 || u >= 1 || v < 0 || v >= 1) continue
+      const [lon, lat] = lonLatAt(tile.x + u, tile.y + v, tile.z)
+      const local = frame.toLocal(lon, lat, height(u, v))
+      positions.push(local[0] - center[0], local[1] - center[1], local[2] - center[2])
+      ids.push(feature.id ?? 0)
+      colours.push(...colour)
+      heights.push(Number(feature.properties.height ?? feature.properties.height_m) || 0)
+    }
+  })
+  return { layer: layer.id, positions: new Float32Array(positions), ids: new Float64Array(ids), colours: new Float32Array(colours), heights: new Float32Array(heights) }
+}
+
+/** Points win over lines, lines over areas, small areas over large: what a finger means. */
+async function pick(ask: Extract<WorkerRequest, { kind: 'pick' }>): Promise<PickedFeature[]> {
+  const layers = settings.layers.filter((layer) => ask.shown.includes(layer.id) && ask.tile.z >= layer.zoom.min)
+  const found: { rank: number; feature: PickedFeature }[] = []
+  await Promise.all(layers.map(async (layer) => {
+    const source = await sourceOf(layer, ask.tile)
+    if (!source) return
+    const extent = source.features.extent
+    const [fx, fy] = tileFraction(ask.lon, ask.lat, source.tile.z)
+    const [px, py] = [(fx - source.tile.x) * extent, (fy - source.tile.y) * extent]
+    const metresPerUnit = (40075016.686 * Math.cos((ask.lat * Math.PI) / 180)) / 2 ** source.tile.z / extent
+    const tolerance = ask.toleranceM / metresPerUnit
+    eachFeature(source, (feature) => {
+      if (feature.id === undefined) return
+      const parts = feature.loadGeometry()
+      const distance = feature.type === 3 ? (contains(parts, px, py) ? 0 : Infinity) : nearest(parts, px, py, feature.type === 2)
+      if (distance > tolerance) return
+      const size = feature.type === 3 ? Math.abs(area(parts)) : distance
+      found.push({
+        rank: (feature.type === 1 ? 0 : feature.type === 2 ? 1e9 : 2e9) + Math.min(size, 9e8),
+        feature: {
+          layer: layer.id, id: feature.id, properties: feature.properties, outline: featureLonLat(feature, source),
+          type: feature.type === 1 ? 'point' : feature.type === 2 ? 'line' : 'polygon',
+        },
+      })
+    })
+  }))
+  return found.sort((a, b) => a.rank - b.rank).slice(0, 12).map(({ feature }) => feature)
+}
+
+interface Point { readonly x: number; readonly y: number }
+
+function contains(rings: readonly (readonly Point[])[], x: number, y: number): boolean {
+  let inside = false
+  for (const ring of rings) {
+    for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
+      const [a, b] = [ring[i]!, ring[j]!]
+      if (a.y > y !== b.y > y && x < ((b.x - a.x) * (y - a.y)) / (b.y - a.y) + a.x) inside = !inside
+    }
+  }
+  return inside
+}
+
+function nearest(parts: readonly (readonly Point[])[], x: number, y: number, line: boolean): number {
+  let best = Infinity
+  for (const part of parts) {
+    part.forEach((p, i) => {
+      const q = line && i ? part[i - 1]! : p
+      const [dx, dy] = [p.x - q.x, p.y - q.y]
+      const t = dx || dy ? Math.max(0, Math.min(1, ((x - q.x) * dx + (y - q.y) * dy) / (dx * dx + dy * dy))) : 0
+      best = Math.min(best, Math.hypot(q.x + dx * t - x, q.y + dy * t - y))
+    })
+  }
+  return best
+}
+
+function area(rings: readonly (readonly Point[])[]): number {
+  let sum = 0
+  for (const ring of rings) {
+    for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) sum += (ring[j]!.x - ring[i]!.x) * (ring[j]!.y + ring[i]!.y) / 2
+  }
+  return sum
+}
+
+async function decodeImage(blob: Blob): Promise<Uint8ClampedArray> {
+  // Heights live in the exact bytes: no colour conversion, no premultiplication.
+  const image = await createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' })
+  const canvas = new OffscreenCanvas(image.width, image.height)
+  const context = canvas.getContext('2d', { willReadFrequently: true })!
+  context.drawImage(image, 0, 0)
+  image.close()
+  return context.getImageData(0, 0, canvas.width, canvas.height).data
+}

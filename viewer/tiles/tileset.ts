@@ -1,0 +1,157 @@
+/** One 3D Tiles layer (buildings, pipes, cables) in the local frame, with its own surface and a state for each feature. */
+import { BufferAttribute, Matrix4, Mesh, type BufferGeometry, type Intersection, type Object3D, type PerspectiveCamera, type Raycaster, type Scene, type WebGLRenderer } from 'three'
+import { TilesRenderer } from '3d-tiles-renderer/three'
+import { GLTFExtensionsPlugin } from '3d-tiles-renderer/three/plugins'
+import type { Frame } from '../core/frame.js'
+
+export interface FeatureTable {
+  /** Store ids by glb feature id. */
+  readonly ids: Float64Array
+  /** Row of the property table that goes with a feature. */
+  row(feature: number): Readonly<Record<string, unknown>>
+}
+
+export interface TileContent { readonly mesh: Mesh; readonly features: FeatureTable }
+
+export interface Tileset {
+  readonly layer: string
+  readonly group: Object3D
+  update(): void
+  /** The feature a ray meets first. */
+  pick(raycaster: Raycaster): { readonly id: number; readonly row: Readonly<Record<string, unknown>>; readonly hit: Intersection } | null
+  readonly contents: ReadonlySet<TileContent>
+  readonly visible: boolean
+  setVisible(on: boolean): void
+  /** Something is still on its way. */
+  readonly pending: boolean
+  readonly failed: boolean
+  dispose(): void
+}
+
+export interface TilesetOptions {
+  readonly layer: string
+  readonly frame: Frame
+  readonly scene: Scene
+  readonly camera: PerspectiveCamera
+  readonly renderer: WebGLRenderer
+  readonly errorTarget: number
+  /** Gives a fresh tile its surface. */
+  readonly dress: (content: TileContent) => void
+  readonly undress: (content: TileContent) => void
+  readonly onChange: () => void
+}
+
+interface StructuralMetadata { getPropertyTableData(tables: number[], features: number[]): Record<string, unknown>[] }
+interface MeshFeatures { getFeatureInfo(): { propertyTable: number | null; featureCount: number }[] }
+
+export function createTileset(options: TilesetOptions): Tileset {
+  const { layer, scene, camera, renderer } = options
+  const tiles = new TilesRenderer(`/3dtiles/${layer}/tileset.json`)
+  tiles.registerPlugin(new GLTFExtensionsPlugin({ metadata: true }))
+  tiles.errorTarget = options.errorTarget
+  tiles.setCamera(camera)
+  tiles.group.matrixAutoUpdate = false
+  const toLocal = new Matrix4().fromArray([...options.frame.fromEcefMatrix])
+  toLocal.decompose(tiles.group.position, tiles.group.quaternion, tiles.group.scale)
+  tiles.group.matrix.copy(toLocal)
+  tiles.group.updateMatrixWorld(true)
+  scene.add(tiles.group)
+  const contents = new Set<TileContent>()
+  const byMesh = new Map<Object3D, TileContent>()
+  let visible = true
+  let failed = false
+
+  tiles.addEventListener('load-model', ({ scene: model }: { scene: Object3D }) => {
+    model.updateMatrixWorld(true)
+    model.traverse((object) => {
+      if (!(object instanceof Mesh)) return
+      const content: TileContent = { mesh: object, features: readFeatures(object) }
+      addHeightAboveBase(object, toLocal)
+      contents.add(content)
+      byMesh.set(object, content)
+      options.dress(content)
+    })
+    options.onChange()
+  })
+  tiles.addEventListener('dispose-model', ({ scene: model }: { scene: Object3D }) => {
+    model.traverse((object) => {
+      const content = byMesh.get(object)
+      if (!content) return
+      options.undress(content)
+      contents.delete(content)
+      byMesh.delete(object)
+    })
+  })
+  tiles.addEventListener('tile-visibility-change', () => options.onChange())
+  tiles.addEventListener('needs-update', () => options.onChange())
+  tiles.addEventListener('load-error', ({ tile }: { tile: unknown }) => { if (!tile) failed = true })
+
+  return {
+    layer,
+    group: tiles.group,
+    contents,
+    get visible() { return visible },
+    get failed() { return failed },
+    get pending() {
+      const { queued, downloading, parsing } = (tiles as unknown as { stats: Record<string, number> }).stats
+      return visible && !failed && ((queued ?? 0) + (downloading ?? 0) + (parsing ?? 0) > 0 || !tiles.root)
+    },
+    update() {
+      if (!visible) return
+      tiles.setResolutionFromRenderer(camera, renderer)
+      tiles.update()
+    },
+    pick(raycaster) {
+      if (!visible) return null
+      const hit = raycaster.intersectObject(tiles.group, true)[0]
+      const content = hit && byMesh.get(hit.object)
+      if (!hit?.face || !content) return null
+      const feature = featureAttribute(content.mesh.geometry)?.getX(hit.face.a) ?? 0
+      return { id: content.features.ids[feature] ?? -1, row: content.features.row(feature), hit }
+    },
+    setVisible(on) {
+      visible = on
+      tiles.group.visible = on
+      options.onChange()
+    },
+    dispose() {
+      scene.remove(tiles.group)
+      tiles.dispose()
+    },
+  }
+}
+
+export const featureAttribute = (geometry: BufferGeometry) => geometry.getAttribute('_feature_id_0') ?? geometry.getAttribute('_FEATURE_ID_0')
+
+function readFeatures(mesh: Mesh): FeatureTable {
+  const { structuralMetadata, meshFeatures } = mesh.userData as { structuralMetadata?: StructuralMetadata; meshFeatures?: MeshFeatures }
+  const info = meshFeatures?.getFeatureInfo()[0]
+  const table = info?.propertyTable ?? 0
+  const row = (feature: number) => (structuralMetadata ? structuralMetadata.getPropertyTableData([table], [feature])[0] ?? {} : {})
+  const ids = new Float64Array(info?.featureCount ?? 0)
+  for (let i = 0; i < ids.length; i++) ids[i] = Number(row(i).id ?? -1)
+  return { ids, row }
+}
+
+const position = { x: 0, y: 0, z: 0 }
+
+/** `aAbove`: metres of each vertex above its feature's lowest one, for shade at the foot and the water line. */
+function addHeightAboveBase(mesh: Mesh, toLocal: Matrix4): void {
+  const { geometry } = mesh
+  const points = geometry.getAttribute('position')
+  const features = featureAttribute(geometry)
+  const e = new Matrix4().multiplyMatrices(toLocal, mesh.matrixWorld).elements
+  const z = new Float32Array(points.count)
+  const base = new Map<number, number>()
+  for (let i = 0; i < points.count; i++) {
+    position.x = points.getX(i)
+    position.y = points.getY(i)
+    position.z = points.getZ(i)
+    z[i] = e[2]! * position.x + e[6]! * position.y + e[10]! * position.z + e[14]!
+    const id = features?.getX(i) ?? 0
+    base.set(id, Math.min(base.get(id) ?? Infinity, z[i]!))
+  }
+  for (let i = 0; i < points.count; i++) z[i]! -= base.get(features?.getX(i) ?? 0)!
+  geometry.setAttribute('aAbove', new BufferAttribute(z, 1))
+}
+
