@@ -1,0 +1,36 @@
+import type { RequestHandler, Response } from 'express'
+
+const CSP = [
+  "default-src 'self'", "script-src 'self' 'wasm-unsafe-eval'", "worker-src 'self' blob:", "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data: blob:", "connect-src 'self' data: blob:", "font-src 'self' data:", "object-src 'none'", "base-uri 'none'", "form-action 'self'",
+].join('; ')
+
+/** No host but our own, no sniffing, no framing except `/embed`. */
+export const securityHeaders: RequestHandler = (request, response, next) => {
+  const embed = request.path.startsWith('/embed')
+  response.setHeader('Content-Security-Policy', `${CSP}; frame-ancestors ${embed ? '*' : "'self'"}`)
+  response.setHeader('X-Content-Type-Options', 'nosniff')
+  response.setHeader('Referrer-Policy', 'same-origin')
+  response.setHeader('Cross-Origin-Resource-Policy', 'cross-origin')
+  next()
+}
+
+/** Threads for the viewer (SharedArrayBuffer) need an isolated page; workers must carry the same. */
+export function isolate(response: Response): void {
+  response.setHeader('Cross-Origin-Opener-Policy', 'same-origin')
+  response.setHeader('Cross-Origin-Embedder-Policy', 'credentialless')
+}
+
+const EXPOSED = 'Link, Content-Crs, ETag, Location, OGC-NumberMatched, OGC-NumberReturned, Server-Timing, X-Request-Id, X-Features-Truncated, Retry-After'
+
+/** Any page may read the API; cookies are not sent across sites, tokens must be given by hand. */
+export const cors: RequestHandler = (request, response, next) => {
+  response.setHeader('Access-Control-Allow-Origin', '*')
+  response.setHeader('Access-Control-Expose-Headers', EXPOSED)
+  if (request.method === 'OPTIONS' && request.get('access-control-request-method')) {
+    response.setHeader('Access-Control-Allow-Methods', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
+    response.setHeader('Access-Control-Allow-Headers', 'Authorization, Content-Type, If-Match, If-None-Match, Prefer, Range, Content-Crs, Last-Event-ID')
+    response.setHeader('Access-Control-Max-Age', '86400')
+  }
+  next()
+}

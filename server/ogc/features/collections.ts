@@ -1,0 +1,104 @@
+import type { Response } from 'express'
+import type { Layer } from '../../../layers/layer.js'
+import type { Call } from '../../operations/operation.js'
+import { html, linkList } from '../common/html.js'
+import { REL, type Link } from '../common/links.js'
+import { GEOJSON_MEDIA, HTML_MEDIA, JSON_MEDIA, language, SCHEMA_MEDIA, type Language } from '../common/media.js'
+import { collectionsCrumbs, respond } from '../common/respond.js'
+import { copyLines } from './items-html.js'
+import { crssOf, layerOf, layersOf, propertiesOf, storageCrs } from './layers.js'
+import { mapSvg } from './map-svg.js'
+import { featureSchema, queryablesSchema } from './schema.js'
+
+type Summary = Awaited<ReturnType<Call['app']['store']['layerSummary']>>
+
+/** `GET /collections`. */
+export async function getCollections(call: Call, response: Response): Promise<void> {
+  const lang = language(call.request, call.params.lang)
+  const layers = layersOf(call)
+  const summaries = await Promise.all(layers.map((layer) => call.app.store.layerSummary(layer)))
+  const title = lang === 'vi' ? 'Tập dữ liệu' : 'Collections'
+  respond(call, response, {
+    title, crumbs: [['dothi', `${call.base}/ogc`]],
+    json: (links) => ({
+      links,
+      crs: crssOf(layers[0] ?? ({} as Layer)).map(({ uri }) => uri),
+      collections: layers.map((layer, i) => describe(call, layer, summaries[i]!, lang, [])),
+    }),
+    html: () => html`<div class="cards">${layers.map((layer, i) => html`<a class="card" href="${call.base}/ogc/collections/${layer.id}">
+      <b>${layer.title[lang]}</b> <small>${layer.id}</small><br>${layer.description[lang]}<br>
+      <small>${layer.kind === 'city' ? `${summaries[i]!.count.toLocaleString(lang)} ${lang === 'vi' ? 'đối tượng' : 'features'}` : ''}</small></a>`)}</div>`,
+  })
+}
+
+/** `GET /collections/{c}`. */
+export async function getCollection(call: Call, response: Response): Promise<void> {
+  const lang = language(call.request, call.params.lang)
+  const layer = layerOf(call)
+  const summary = await call.app.store.layerSummary(layer)
+  const own = `${call.base}/ogc/collections/${layer.id}`
+  const vi = lang === 'vi'
+  respond(call, response, {
+    title: layer.title[lang], crumbs: collectionsCrumbs(call, lang),
+    json: (links) => describe(call, layer, summary, lang, links),
+    html: () => html`<p>${layer.description[lang]}</p>
+      ${summary.bbox ? mapSvg([], summary.bbox) : ''}
+      <p class="soft">${summary.count.toLocaleString(lang)} ${vi ? 'đối tượng' : 'features'} · ${layer.licence}${layer.attribution ? ` · ${layer.attribution}` : ''}${summary.updated ? ` · ${vi ? 'cập nhật' : 'updated'} ${summary.updated.toISOString()}` : ''}</p>
+      ${linkList([[vi ? 'Đối tượng' : 'Items', `${own}/items`], [vi ? 'Lược đồ' : 'Schema', `${own}/schema`, 'JSON Schema'], [vi ? 'Trường lọc được' : 'Queryables', `${own}/queryables`, 'JSON Schema'], [vi ? 'Ô bản đồ véc-tơ' : 'Vector tiles', `${own}/tiles`], ['MapLibre style', `${own}/styles/default`]])}
+      <h2>${vi ? 'Thuộc tính' : 'Properties'}</h2><div class="scroll"><table>${propertiesOf(layer, call.reader).map((column) => html`<tr>
+        <td><code>${column.name}</code></td><td>${column.type}</td><td>${column.title[lang]}</td><td>${column.unit}</td><td>${column.description?.[lang]}</td></tr>`)}</table></div>
+      <h2>${vi ? 'Dùng trong GIS' : 'Use it in a GIS'}</h2>${copyLines(call, layer)}`,
+    jsonLd: { '@context': 'https://schema.org', '@type': 'Dataset', name: layer.title[lang], description: layer.description[lang], url: own, license: layer.licence, dateModified: summary.updated?.toISOString() },
+  })
+}
+
+/** The same words in the list and alone; extents come from summaries, never live. */
+function describe(call: Call, layer: Layer, summary: Summary, lang: Language, own: readonly Link[]): unknown {
+  const href = `${call.base}/ogc/collections/${layer.id}`
+  return {
+    id: layer.id, title: layer.title[lang], description: layer.description[lang],
+    itemType: 'feature',
+    extent: summary.bbox ? {
+      spatial: { bbox: [summary.bbox], crs: crssOf(layer)[0]!.uri },
+      temporal: { interval: [[null, null]], trs: 'http://www.opengis.net/def/uom/ISO-8601/0/Gregorian' },
+    } : undefined,
+    crs: crssOf(layer).map(({ uri }) => uri),
+    storageCrs: storageCrs(layer).uri,
+    license: layer.licence, attribution: layer.attribution,
+    updated: summary.updated?.toISOString(),
+    links: [
+      ...(own.length > 0 ? own : [
+        { href: `${href}?f=json`, rel: 'self', type: JSON_MEDIA.type, title: layer.title[lang] },
+        { href: `${href}?f=html`, rel: 'alternate', type: HTML_MEDIA.type, title: layer.title[lang] },
+      ]),
+      { href: `${href}/items`, rel: 'items', type: GEOJSON_MEDIA.type, title: `${layer.title[lang]} (GeoJSON)` },
+      { href: `${href}/items?f=html`, rel: 'items', type: HTML_MEDIA.type, title: `${layer.title[lang]} (HTML)` },
+      { href: `${href}/schema`, rel: REL.schema, type: SCHEMA_MEDIA.type, title: 'Schema' },
+      { href: `${href}/schema`, rel: 'describedby', type: SCHEMA_MEDIA.type, title: 'Schema' },
+      { href: `${href}/queryables`, rel: REL.queryables, type: SCHEMA_MEDIA.type, title: 'Queryables' },
+      { href: `${href}/tiles`, rel: REL.tilesetsVector, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Ô bản đồ véc-tơ' : 'Vector tiles' },
+      { href: `${href}/styles/default`, rel: 'http://www.opengis.net/def/rel/ogc/1.0/styles', type: 'application/vnd.mapbox.style+json', title: 'MapLibre style' },
+      ...(layer.threeD ? [{ href: `${call.base}/3dtiles/${layer.id}/tileset.json`, rel: 'http://www.opengis.net/def/rel/ogc/0.0/geovolumes', type: 'application/json+3dtiles', title: '3D Tiles' }] : []),
+      ...(LICENCES[layer.licence] ? [{ href: LICENCES[layer.licence]!, rel: 'license', title: layer.licence }] : []),
+    ],
+  }
+}
+
+const LICENCES: Readonly<Record<string, string>> = {
+  'CC-BY-4.0': 'https://creativecommons.org/licenses/by/4.0/', 'CC0-1.0': 'https://creativecommons.org/publicdomain/zero/1.0/',
+  'ODbL-1.0': 'https://opendatacommons.org/licenses/odbl/1-0/',
+}
+
+/** `GET /collections/{c}/schema` and `…/queryables`. */
+export function getSchema(kind: 'schema' | 'queryables') {
+  return (call: Call, response: Response): void => {
+    const lang = language(call.request, call.params.lang)
+    const layer = layerOf(call)
+    const document = (kind === 'schema' ? featureSchema : queryablesSchema)(call, layer, lang)
+    respond(call, response, {
+      title: `${layer.title[lang]}: ${kind}`, crumbs: [...collectionsCrumbs(call, lang), [layer.title[lang], `${call.base}/ogc/collections/${layer.id}`]],
+      json: () => document,
+      html: () => html`<pre><code>${JSON.stringify(document, null, 2)}</code></pre>`,
+    }, SCHEMA_MEDIA)
+  }
+}

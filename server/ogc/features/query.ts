@@ -1,0 +1,174 @@
+/** The parameters of an items request → what to ask of the store. */
+import { sql } from 'kysely'
+import type { BBox } from '../../../core/bbox.js'
+import { CRS84, findCrs, flipBox, type Crs } from '../../../core/crs.js'
+import type { Filter, GeoJsonGeometry, GeometryLiteral, Scalar } from '../../../core/filter/ast.js'
+import { FilterSyntaxError, parseCql2Json } from '../../../core/filter/cql2-json.js'
+import { parseCql2Text } from '../../../core/filter/cql2-text.js'
+import { nearMisses } from '../../../core/text.js'
+import type { Column, Layer } from '../../../layers/layer.js'
+import { badParameter } from '../../errors.js'
+import { unknownParameter } from '../../http/parameters.js'
+import type { Call } from '../../operations/operation.js'
+import { queryables } from '../../store/filter-sql.js'
+import type { ViewArgs } from '../../store/store.js'
+import { asOfEnd, parseAsOf, parseDatetime } from '../common/time.js'
+import { crssOf, propertiesOf } from './layers.js'
+
+export interface ItemsQuery {
+  readonly layer: Layer
+  readonly crs: Crs
+  readonly view: ViewArgs
+  /** Properties of the answer, in order. */
+  readonly properties: readonly Column[]
+  /** True where every row of the present layer matches, so that its summary knows the count. */
+  readonly whole: boolean
+}
+
+/** Reads all but paging. Throws 400 Problems that name the parameter. */
+export async function itemsQuery(call: Call, layer: Layer): Promise<ItemsQuery> {
+  const { params, reader, branch } = call
+  const interval = parseDatetime(params.datetime)
+  const asOf = asOfEnd(parseAsOf(params.asOf), layer.kind === 'city' ? interval : undefined)
+  const properties = selectedProperties(layer, call)
+  const box = await boxOf(call, layer)
+  const filters = [...equalities(call, layer), ...(box && 'filter' in box ? [box.filter] : []), ...(await filterOf(call, layer))]
+  const where: Filter | undefined = filters.length > 1 ? { op: 'and', args: filters } : filters[0]
+  const attributes = new Set(layer.columns.map(({ name }) => name))
+  return {
+    layer, properties,
+    crs: crsOf(params.crs, 'crs', layer),
+    view: {
+      layer, branch, asOf, reader, where,
+      run: params.run,
+      bbox: box && 'box' in box ? { ...box, exact: true } : undefined,
+      columns: properties.filter(({ name }) => attributes.has(name)).map(({ name }) => name),
+    },
+    whole: !where && !box && asOf === 'now' && branch === 'main' && layer.kind === 'city',
+  }
+}
+
+export function crsOf(name: string | undefined, parameter: string, layer: Layer): Crs {
+  if (name === undefined) return CRS84
+  const found = findCrs(name)
+  if (found) return found
+  throw badParameter(parameter, `“${name}” is not a CRS that this collection is served in. There are: ${crssOf(layer).map(({ uri }) => uri).join(', ')}.`)
+}
+
+export function selectedProperties(layer: Layer, { params, reader }: Pick<Call, 'params' | 'reader'>): readonly Column[] {
+  const all = propertiesOf(layer, reader)
+  const names = params.properties as readonly string[] | undefined
+  if (!names) return all
+  for (const name of names) {
+    if (all.some((column) => column.name === name)) continue
+    const [near] = nearMisses(name, all.map((column) => column.name))
+    throw badParameter('properties', `There is no property “${name.slice(0, 60)}”.${near ? ` Did you mean “${near}”?` : ''} There are: ${all.map((column) => column.name).join(', ')}.`)
+  }
+  return all.filter(({ name }) => names.includes(name))
+}
+
+/** Queryables given as parameters of their own: `?use=hospital`. */
+function equalities({ query, reader }: Call, layer: Layer): Filter[] {
+  const types = queryables(layer, reader.clearance)
+  return Object.entries(query).map(([name, text]): Filter => {
+    const type = types.get(name)
+    if (!type || type === 'json') throw unknownParameter(name, [...PARAMETERS, ...types.keys()])
+    return { op: '=', left: { property: name }, right: valueOf(name, type, text) }
+  })
+}
+const PARAMETERS = ['limit', 'bbox', 'bbox-crs', 'crs', 'datetime', 'asOf', 'filter', 'filter-lang', 'filter-crs', 'properties', 'cursor', 'f', 'lang', 'run']
+
+function valueOf(name: string, type: Exclude<Column['type'], 'json'>, text: string): Scalar {
+  const bad = (wanted: string) => badParameter(name, `“${text.slice(0, 80)}” is not ${wanted}, which “${name}” holds.`)
+  switch (type) {
+    case 'text': return { literal: text }
+    case 'integer': if (!/^[+-]?\d{1,15}$/.test(text)) throw bad('an integer'); return { literal: Number(text) }
+    case 'number': if (text.trim() === '' || !Number.isFinite(Number(text))) throw bad('a number'); return { literal: Number(text) }
+    case 'boolean': if (text !== 'true' && text !== 'false') throw bad('true or false'); return { literal: text === 'true' }
+    case 'date': return { date: text }
+    case 'timestamp': return { timestamp: text }
+  }
+}
+
+async function filterOf(call: Call, layer: Layer): Promise<Filter[]> {
+  const { filter: text, 'filter-lang': lang, 'filter-crs': crsName } = call.params as Record<string, string | undefined>
+  const crs = crsOf(crsName, 'filter-crs', layer)
+  if (text === undefined) return []
+  try {
+    const parsed = lang === 'cql2-json' || (lang === undefined && /^\s*\{/.test(text)) ? parseCql2Json(readJson(text)) : parseCql2Text(text)
+    return [await inCrs84(call, parsed, crs)]
+  } catch (error) {
+    if (!(error instanceof FilterSyntaxError)) throw error
+    const where = typeof error.at === 'number' ? `at character ${error.at}` : `at ${error.at || 'the top'}`
+    throw badParameter('filter', `The filter cannot be read: ${error.message}, ${where}.`, { at: error.at })
+  }
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new FilterSyntaxError(`it is not JSON (${(error as Error).message})`, '')
+  }
+}
+
+/** Geometry literals of the filter, brought to CRS84. */
+async function inCrs84(call: Call, filter: Filter, crs: Crs): Promise<Filter> {
+  if (crs.uri === CRS84.uri) return filter
+  switch (filter.op) {
+    case 'and': case 'or': return { ...filter, args: await Promise.all(filter.args.map((arg) => inCrs84(call, arg, crs))) }
+    case 'not': return { ...filter, arg: await inCrs84(call, filter.arg, crs) }
+    case 's_intersects': return { ...filter, geometry: await literalInCrs84(call, filter.geometry, crs, 'filter') }
+    default: return filter
+  }
+}
+
+async function literalInCrs84(call: Call, geometry: GeometryLiteral, crs: Crs, parameter: string): Promise<GeometryLiteral> {
+  const shape = 'bbox' in geometry
+    ? sql`st_makeenvelope(${geometry.bbox[0]}::float8, ${geometry.bbox[1]}::float8, ${geometry.bbox[2]}::float8, ${geometry.bbox[3]}::float8)`
+    : sql`st_force2d(st_geomfromgeojson(${JSON.stringify(geometry.geojson)}::text))`
+  const xy = crs.axes === 'lat,lon' ? sql`st_flipcoordinates(${shape})` : shape
+  // Straight edges of a projection bend in degrees: more vertices keep them within centimetres.
+  const dense = sql`st_segmentize(${xy}, greatest(1e-9, (st_xmax(${xy}) - st_xmin(${xy}) + st_ymax(${xy}) - st_ymin(${xy})) / 64))`
+  try {
+    const { rows } = await sql<{ geometry: string | null }>`
+      select st_asgeojson(st_transform(st_setsrid(${dense}, ${crs.srid}::int), 4326), 9, 0) as geometry`.execute(call.app.store.pool(call.reader.clearance))
+    const geojson = JSON.parse(rows[0]?.geometry ?? 'null') as GeoJsonGeometry | null
+    if (!geojson || JSON.stringify(geojson).includes('null')) throw new Error('outside')
+    return { geojson }
+  } catch {
+    throw badParameter(parameter, `These coordinates do not lie where ${crs.uri} can be used; its axes are ${crs.axes}.`)
+  }
+}
+
+/** `bbox` as an index box in degrees or Mercator metres, or as a shape where the CRS bends. */
+async function boxOf(call: Call, layer: Layer): Promise<{ box: BBox; srid: 4326 | 3857 } | { filter: Filter } | undefined> {
+  const numbers = call.params.bbox as readonly number[] | undefined
+  const crs = crsOf(call.params['bbox-crs'], 'bbox-crs', layer)
+  if (!numbers) return undefined
+  const box = plane(numbers)
+  if (crs.srid === 4326) return { box: checkDegrees(crs.axes === 'lat,lon' ? flipBox(box) : box), srid: 4326 }
+  if (box[0] > box[2] || box[1] > box[3]) throw badParameter('bbox', `The box ${numbers.join(',')} has its first corner beyond its second; the order is west, south, east, north.`)
+  if (crs.srid === 3857) return { box, srid: 3857 }
+  return { filter: { op: 's_intersects', property: 'geom', geometry: await literalInCrs84(call, { bbox: box }, crs, 'bbox') } }
+}
+
+function plane(numbers: readonly number[]): BBox {
+  const [a, b, c, d, e, f] = numbers
+  if (numbers.some((n) => !Number.isFinite(n) || Math.abs(n) > 1e9)) throw badParameter('bbox', `A number of the box ${numbers.join(',').slice(0, 120)} is beyond any CRS.`)
+  if (numbers.length === 4) return [a!, b!, c!, d!]
+  if (numbers.length === 6) {
+    if (c! > f!) throw badParameter('bbox', `The box has its lowest height, ${c}, above its highest, ${f}.`)
+    return [a!, b!, d!, e!]
+  }
+  throw badParameter('bbox', `A box has four numbers (west, south, east, north), or six with heights; ${numbers.length} came.`)
+}
+
+/** West beyond east is a box over the antimeridian; the store splits it. */
+function checkDegrees(box: BBox): BBox {
+  const [west, south, east, north] = box
+  if (Math.abs(west) > 180 || Math.abs(east) > 180) throw badParameter('bbox', `Longitudes are from −180 to 180, not ${west} to ${east}.`)
+  if (Math.abs(south) > 90 || Math.abs(north) > 90) throw badParameter('bbox', `Latitudes are from −90 to 90, not ${south} to ${north}. The order is west, south, east, north.`)
+  if (south > north) throw badParameter('bbox', `The box has its south, ${south}, above its north, ${north}.`)
+  return box
+}

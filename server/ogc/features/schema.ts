@@ -1,0 +1,49 @@
+import type { Column, Layer } from '../../../layers/layer.js'
+import type { Call } from '../../operations/operation.js'
+import type { Language } from '../common/media.js'
+import { propertiesOf, storeProperties } from './layers.js'
+
+/** JSON Schema of a collection's features (OGC API Features Part 5). */
+export function featureSchema(call: Call, layer: Layer, lang: Language): unknown {
+  return schema(call, layer, lang, 'schema', propertiesOf(layer, call.reader))
+}
+
+/** JSON Schema of what `filter` and query parameters may name (Part 3). */
+export function queryablesSchema(call: Call, layer: Layer, lang: Language): unknown {
+  return schema(call, layer, lang, 'queryables', propertiesOf(layer, call.reader).filter(({ type }) => type !== 'json'))
+}
+
+function schema(call: Call, layer: Layer, lang: Language, path: 'schema' | 'queryables', columns: readonly Column[]): unknown {
+  const own = new Set(storeProperties(layer).map(({ name }) => name))
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: `${call.base}/ogc/collections/${layer.id}/${path}`,
+    type: 'object', title: layer.title[lang], description: layer.description[lang],
+    properties: {
+      id: { type: 'integer', title: 'id', readOnly: true, 'x-ogc-role': 'id', 'x-ogc-propertySeq': 1 },
+      geometry: { title: lang === 'vi' ? 'Hình học' : 'Geometry', format: GEOMETRY_FORMATS[layer.geometry], 'x-ogc-role': 'primary-geometry', 'x-ogc-propertySeq': 2 },
+      ...Object.fromEntries(columns.map((column, i) => [column.name, { ...columnSchema(column, lang), ...(own.has(column.name) ? { readOnly: true } : {}), 'x-ogc-propertySeq': i + 3 }])),
+    },
+    required: path === 'schema' ? layer.columns.filter((column) => column.required && columns.includes(column)).map(({ name }) => name) : undefined,
+    additionalProperties: false,
+  }
+}
+
+const GEOMETRY_FORMATS: Readonly<Record<Layer['geometry'], string>> = {
+  point: 'geometry-point', line: 'geometry-multilinestring', polygon: 'geometry-multipolygon', any: 'geometry-any',
+}
+
+const TYPES: Readonly<Record<Column['type'], object>> = {
+  text: { type: 'string' }, integer: { type: 'integer' }, number: { type: 'number' }, boolean: { type: 'boolean' },
+  date: { type: 'string', format: 'date' }, timestamp: { type: 'string', format: 'date-time' }, json: { type: 'object' },
+}
+
+function columnSchema(column: Column, lang: Language): object {
+  return {
+    ...TYPES[column.type], title: column.title[lang], description: column.description?.[lang],
+    minimum: column.min, maximum: column.max, maxLength: column.maxLength, pattern: column.pattern,
+    'x-ogc-unit': column.unit,
+    // Codes are data: others may come, so they are told but not enforced.
+    'x-codes': column.codes && Object.fromEntries(Object.entries(column.codes).map(([code, title]) => [code, title[lang]])),
+  }
+}

@@ -1,0 +1,89 @@
+/** Ready-compressed tiles in memory, the least recently used leave first; and one query for all who ask for the same tile at once. */
+import { randomUUID } from 'node:crypto'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import { sql } from 'kysely'
+import type { Store } from '../../store/store.js'
+import { tileStatement, truncatedLayers, type TileRequest } from './mvt.js'
+
+export interface CachedTile { readonly gzipped: Buffer; readonly truncated: readonly string[] }
+
+const compress = promisify(gzip)
+const CACHE_BYTES = 96 << 20
+
+interface Flight { readonly tile: Promise<CachedTile>; readonly tag: string; waiting: number; abandoned: boolean }
+
+/** Keys hold the revision that a tile stands on, so that what is in here is never stale. */
+export class TileCache {
+  readonly #tiles = new Map<string, CachedTile>()
+  readonly #flights = new Map<string, Flight>()
+  #bytes = 0
+
+  constructor(private readonly store: Store) {}
+
+  /** The tile, from memory, from a query under way, or from a new one. Rejects with the signal's reason once the client has left. */
+  async get(key: string, request: TileRequest, signal: AbortSignal): Promise<CachedTile> {
+    const cached = this.#tiles.get(key)
+    if (cached) {
+      this.#tiles.delete(key)
+      this.#tiles.set(key, cached)
+      return cached
+    }
+    return this.#board(this.#flights.get(key) ?? this.#launch(key, request), signal)
+  }
+
+  #launch(key: string, request: TileRequest): Flight {
+    const tag = `tile ${randomUUID()}`
+    const flight: Flight = { tag, waiting: 0, abandoned: false, tile: this.#query(request, tag, () => flight.abandoned) }
+    this.#flights.set(key, flight)
+    flight.tile.then((tile) => this.#keep(key, tile), () => {}).finally(() => { if (this.#flights.get(key) === flight) this.#flights.delete(key) })
+    return flight
+  }
+
+  async #query(request: TileRequest, tag: string, isAbandoned: () => boolean): Promise<CachedTile> {
+    const statement = await tileStatement(this.store, request, tag)
+    const row = await this.store.pool(request.reader.clearance).connection().execute(async (connection) => {
+      // Who left while the tile stood in the queue for a connection costs nothing.
+      if (isAbandoned()) throw new Error('Nobody waits for this tile any more')
+      return (await statement.execute(connection)).rows[0]!
+    })
+    return { gzipped: row.mvt.length > 0 ? await compress(row.mvt, { level: 5 }) : Buffer.alloc(0), truncated: truncatedLayers(request.layers, row.counts) }
+  }
+
+  /** The last to leave cancels the query. */
+  async #board(flight: Flight, signal: AbortSignal): Promise<CachedTile> {
+    flight.waiting++
+    const leave = () => {
+      if (--flight.waiting > 0) return
+      flight.abandoned = true
+      for (const [key, other] of this.#flights) if (other === flight) this.#flights.delete(key)
+      void sql`select pg_cancel_backend(pid) from pg_stat_activity where state = 'active' and query like ${`/* ${flight.tag} */%`}`.execute(this.store.db).catch(() => {})
+    }
+    signal.addEventListener('abort', leave, { once: true })
+    try {
+      return await flight.tile
+    } finally {
+      signal.removeEventListener('abort', leave)
+    }
+  }
+
+  #keep(key: string, tile: CachedTile): void {
+    const size = (held: CachedTile) => held.gzipped.length + 400
+    this.#tiles.set(key, tile)
+    this.#bytes += size(tile)
+    for (const [oldest, held] of this.#tiles) {
+      if (this.#bytes <= CACHE_BYTES) break
+      this.#tiles.delete(oldest)
+      this.#bytes -= size(held)
+    }
+  }
+}
+
+const caches = new WeakMap<Store, TileCache>()
+
+/** The one cache of a store. */
+export function tileCacheOf(store: Store): TileCache {
+  const cache = caches.get(store) ?? new TileCache(store)
+  caches.set(store, cache)
+  return cache
+}
