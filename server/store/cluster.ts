@@ -7,7 +7,7 @@
  * so nothing has to be cleaned up, and a postmaster that outlived its server is simply joined by the next.
  */
 import { execFile, execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import {
   appendFileSync, chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync,
   renameSync, rmSync, statfsSync, statSync, symlinkSync, writeFileSync,
@@ -91,6 +91,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 // ---- where -------------------------------------------------------------------------------------------------------
 
 interface Place {
+  readonly dataDir: string
   readonly home: string
   readonly data: string
   readonly log: string
@@ -103,8 +104,7 @@ function placeOf(dataDir: string): Place {
   const wanted = resolve(dataDir)
   const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined
   const home = user && !openToAll(wanted) ? join('/var/lib/dothi', digest(wanted)) : join(wanted, 'pg')
-  if (user && home !== join(wanted, 'pg')) rememberPlace(wanted, home)
-  return { home, data: join(home, 'data'), log: join(home, 'log', 'postgres.log'), socketDir: socketDirOf(home), user }
+  return { home, dataDir: wanted, data: join(home, 'data'), log: join(home, 'log', 'postgres.log'), socketDir: socketDirOf(home), user }
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
@@ -125,11 +125,11 @@ function openToAll(path: string): boolean {
   }
 }
 
-/** Leaves a link in DATA_DIR, so that a person finds the files. */
-function rememberPlace(dataDir: string, home: string) {
+/** Where the files lie elsewhere, a link in DATA_DIR leads a person there. */
+function leaveLink({ dataDir, home }: Place) {
   const link = join(dataDir, 'pg')
   mkdirSync(dataDir, { recursive: true })
-  if (!lstatSync(link, { throwIfNoEntry: false })) symlinkSync(home, link)
+  if (link !== home && !lstatSync(link, { throwIfNoEntry: false })) symlinkSync(home, link)
 }
 
 function socketDirOf(home: string): string {
@@ -143,6 +143,7 @@ const realTmp = () => Buffer.byteLength(tmpdir()) <= MAX_SOCKET_DIR - 24 ? tmpdi
 
 function prepare(place: Place) {
   try {
+    leaveLink(place)
     mkdirSync(place.home, { recursive: true })
     if (place.user) chmodSync(place.home, 0o755) // its user must reach what is inside, whatever our umask
     for (const dir of [dirname(place.log), place.socketDir]) {
@@ -224,11 +225,10 @@ function hasPostgis({ dir, version }: Binaries): boolean {
 /** initdb beside the place, then one rename: two processes may do it at once, and a crash leaves nothing half-made. */
 async function initialise(place: Place, binaries: Binaries) {
   for (const name of readdirSync(place.home)) {
-    const pid = Number(/^init-(\d+)$/.exec(name)?.[1])
+    const pid = Number(/^init-(\d+)-/.exec(name)?.[1])
     if (pid && !alive(pid)) rmSync(join(place.home, name), { recursive: true, force: true })
   }
-  const fresh = join(place.home, `init-${process.pid}`)
-  rmSync(fresh, { recursive: true, force: true })
+  const fresh = join(place.home, `init-${process.pid}-${randomBytes(4).toString('hex')}`)
   mkdirSync(fresh, { mode: 0o700 })
   if (place.user) chownSync(fresh, place.user.uid, place.user.gid)
   const ctype = process.platform === 'darwin' ? 'en_US.UTF-8' : 'C.UTF-8'
@@ -412,7 +412,7 @@ function sentence(said: string, place: Place): string {
 
 /** The connection that DATABASE_URL names. */
 export function connectionOf(databaseUrl: string): pg.PoolConfig {
-  if (!/^postgres(ql)?:\/\//.test(databaseUrl) || !URL.canParse(databaseUrl))
+  if (!/^postgres(ql)?:\/\//.test(databaseUrl) || !URL.canParse(databaseUrl.replace('@/', '@socket/'))) // a socket's URL has no host
     throw new DatabaseUnavailable(`DATABASE_URL must look like postgres://user:password@host:5432/database, not “${databaseUrl.replace(/:[^:@/]*@/, ':…@')}”.`)
   return { connectionString: databaseUrl }
 }
