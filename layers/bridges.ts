@@ -5,7 +5,7 @@ export const bridges: Layer = {
   id: 'bridges',
   title: { vi: 'Cầu', en: 'Bridges' },
   description: { vi: 'Mặt bằng cầu với cao độ mặt cầu và đáy dầm.', en: 'Bridge decks with deck and soffit levels.' },
-  group: 'transport', kind: 'city', geometry: 'polygon', threeD: { form: 'extrude' },
+  group: 'transport', kind: 'city', geometry: 'polygon', threeD: { form: 'extrude', base: 'soffit_level_m', top: 'deck_level_m' },
   columns: [
     assetCode,
     text('name', 'Tên cầu', 'Name', { maxLength: 200, inTiles: true }),

@@ -5,7 +5,7 @@ export const culverts: Layer = {
   id: 'culverts',
   title: { vi: 'Cống qua đường, cống ngăn triều', en: 'Culverts and sluices' },
   description: { vi: 'Cống qua đường, qua đê và cửa cống.', en: 'Culverts under roads and levees, and sluice gates.' },
-  group: 'water', kind: 'city', geometry: 'line', threeD: { form: 'tube', diameter: 'diameter_mm', level: 'invert_up_m' },
+  group: 'water', kind: 'city', geometry: 'line', threeD: { form: 'tube', diameter: 'diameter_mm', level: 'invert_up_m', levelTo: 'invert_down_m', levelOf: 'invert' },
   columns: [
     assetCode,
     text('name', 'Tên', 'Name', { maxLength: 200, inTiles: true }),

@@ -10,7 +10,7 @@ export const drainPipes: Layer = {
     vi: 'Tuyến cống thoát nước chung, mưa và thải. Cao độ đáy giảm dần về cửa xả.',
     en: 'Combined, storm and foul drains. Inverts fall towards the outfall.',
   },
-  group: 'utilities', kind: 'city', geometry: 'line', threeD: { form: 'tube', diameter: 'diameter_mm', level: 'invert_from_m' },
+  group: 'utilities', kind: 'city', geometry: 'line', threeD: { form: 'tube', diameter: 'diameter_mm', level: 'invert_from_m', levelTo: 'invert_to_m', levelOf: 'invert', cover: 'cover_depth_m' },
   columns: [
     assetCode,
     text('system', 'Hệ thống', 'System', { codes: DRAIN_SYSTEM, inTiles: true }),

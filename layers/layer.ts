@@ -74,9 +74,17 @@ export interface Column {
 export interface ThreeD {
   /** `extrude` footprint by height · `tube` line at depth · `instance` point. */
   readonly form: 'extrude' | 'tube' | 'instance'
-  /** For tubes: column with the diameter, and column with the invert or axis level. */
+  /** Columns with the diameter of a tube and its level; of an instance, the level it stands at. */
   readonly diameter?: string
   readonly level?: string
+  /** Tubes: column with the level at the line's other end; without it, `cover` (column with the depth under the ground) is followed where known. */
+  readonly levelTo?: string
+  readonly cover?: string
+  /** Tubes: what the levels measure; default `axis`. */
+  readonly levelOf?: 'axis' | 'invert'
+  /** Extrusions that hang in the air, as bridges do: columns with the levels of their underside and top. */
+  readonly base?: string
+  readonly top?: string
 }
 
 export interface Rule {

@@ -5,7 +5,7 @@ export const powerLines: Layer = {
   id: 'power_lines',
   title: { vi: 'Đường dây, cáp điện', en: 'Power lines' },
   description: { vi: 'Đường dây trên không và cáp ngầm theo cấp điện áp và xuất tuyến.', en: 'Overhead lines and cables by voltage and feeder.' },
-  group: 'utilities', kind: 'city', geometry: 'line', threeD: { form: 'tube', level: 'axis_level_m' },
+  group: 'utilities', kind: 'city', geometry: 'line', threeD: { form: 'tube', level: 'axis_level_m', cover: 'cover_depth_m' },
   columns: [
     assetCode,
     number('voltage_kv', 'Điện áp', 'Voltage', { unit: 'kV', min: 0, max: 1200, inTiles: true }),

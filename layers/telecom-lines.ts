@@ -5,7 +5,7 @@ export const telecomLines: Layer = {
   id: 'telecom_lines',
   title: { vi: 'Cống bể, cáp viễn thông', en: 'Telecom ducts and cables' },
   description: { vi: 'Tuyến cống bể và cáp quang.', en: 'Duct banks and fibre routes.' },
-  group: 'utilities', kind: 'city', geometry: 'line', threeD: { form: 'tube', diameter: 'diameter_mm', level: 'axis_level_m' },
+  group: 'utilities', kind: 'city', geometry: 'line', threeD: { form: 'tube', diameter: 'diameter_mm', level: 'axis_level_m', cover: 'cover_depth_m' },
   columns: [
     assetCode,
     text('kind', 'Loại', 'Kind', { inTiles: true, codes: codes({ duct: ['Cống bể', 'Duct'], fibre: ['Cáp quang', 'Fibre'], copper: ['Cáp đồng', 'Copper'] }) }),

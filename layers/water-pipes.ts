@@ -5,7 +5,7 @@ export const waterPipes: Layer = {
   id: 'water_pipes',
   title: { vi: 'Ống cấp nước', en: 'Water mains' },
   description: { vi: 'Mạng ống cấp nước, tính được bằng EPANET.', en: 'The supply network, in terms that EPANET can solve.' },
-  group: 'utilities', kind: 'city', geometry: 'line', threeD: { form: 'tube', diameter: 'dn_mm', level: 'axis_level_m' },
+  group: 'utilities', kind: 'city', geometry: 'line', threeD: { form: 'tube', diameter: 'dn_mm', level: 'axis_level_m', cover: 'cover_depth_m' },
   columns: [
     assetCode,
     text('pipe_type', 'Loại ống', 'Type', { inTiles: true, codes: codes({ transmission: ['Truyền tải', 'Transmission main'], distribution: ['Phân phối', 'Distribution main'], service: ['Dịch vụ', 'Service pipe'] }) }),
