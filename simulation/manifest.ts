@@ -1,3 +1,5 @@
+import type { Balance } from './flood/local-inertial.js'
+
 /** What a run leaves behind: the only description that viewer, EDR and GeoTIFF read. */
 export interface RunManifest {
   readonly version: 1
@@ -25,8 +27,17 @@ export interface RunManifest {
   readonly complete: boolean
   /** Stored uint16 × `scale` = metres of depth. `nodata` marks cells outside the computed domain: not dry, not computed. */
   readonly quantisation: { readonly type: 'uint16'; readonly scale: number; readonly nodata: 65535 }
+  /** The job's state: accepted, running, successful, failed, dismissed, interrupted. */
+  readonly state: string
   /** |stored − (in − out)| / in. */
   readonly massError: number | null
+  /** Water volumes since the start, m³; null until the run has ended. */
+  readonly balance: Balance | null
+  /** The revision of the city that the inputs were frozen from. */
+  readonly asOf: number
+  /** Where rain, sea and rivers come from; and what was simplified. */
+  readonly sources: readonly string[]
+  readonly notes: readonly string[]
   readonly inputsHash: string
   readonly solver: { readonly name: string; readonly version: string; readonly parameters: Readonly<Record<string, number>> }
 }

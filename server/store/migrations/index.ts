@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../database.js'
 import * as store from './001-store.js'
 import * as terrain from './002-terrain.js'
+import * as scenarios from './003-scenarios.js'
 
 export interface Migration {
   readonly name: string
@@ -12,4 +13,5 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { name: '001-store', up: store.up },
   { name: '002-terrain', up: terrain.up },
+  { name: '003-scenarios', up: scenarios.up },
 ]
