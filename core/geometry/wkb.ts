@@ -21,7 +21,7 @@ const MAX_NESTING = 16
 
 type Position = readonly number[]
 
-/** A geometry as EWKB. `z` keeps a third ordinate, 0 where a position has none. Throws a RangeError for a type that WKB lacks. */
+/** A geometry as EWKB. `z` keeps a third ordinate, 0 where a position has none. Throws a RangeError for a type that WKB lacks and for positions that are not finite numbers. */
 export function toEwkb(geometry: GeoJsonGeometry, srid: number, z = hasZ(geometry)): Uint8Array {
   const writer = new Writer(z)
   writer.geometry(geometry, srid)
@@ -82,7 +82,9 @@ class Writer {
   }
   /** An empty point is written as NaN, as PostGIS does. */
   point(position: Position): void {
-    this.#position(position.length ? position : [NaN, NaN, NaN])
+    if (position.length) return this.#position(position)
+    this.#need(24)
+    for (let i = 0; i < (this.z ? 3 : 2); i++) this.#float64(NaN)
   }
   uint32(value: number): void {
     this.#need(4)
@@ -100,9 +102,14 @@ class Writer {
   #position(position: Position): void {
     this.#need(24)
     for (let i = 0; i < (this.z ? 3 : 2); i++) {
-      this.#view.setFloat64(this.#at, position[i] ?? 0, true)
-      this.#at += 8
+      const ordinate = i === 2 ? position[2] ?? 0 : position[i]
+      if (!Number.isFinite(ordinate)) throw new RangeError('A position is two or three finite numbers.')
+      this.#float64(ordinate!)
     }
+  }
+  #float64(value: number): void {
+    this.#view.setFloat64(this.#at, value, true)
+    this.#at += 8
   }
   #need(bytes: number): void {
     if (this.#at + bytes <= this.#view.byteLength) return

@@ -208,6 +208,10 @@ function checkGeometry(geometry: GeoJsonGeometry, depth = 0): number {
   const levels = DEPTH_OF[geometry?.type]
   if (levels === undefined) throw badParameter('filter', `The filter's geometry has the unknown type “${String(geometry?.type).slice(0, 40)}”.`)
   const vertices = countPositions(geometry.coordinates, levels)
+  if (geometry.type.endsWith('Polygon')) for (const ring of (geometry.coordinates as unknown[]).flat(levels - 2) as unknown[][])
+    if (ring.length < 4) throw badParameter('filter', 'A ring of the filter\'s geometry needs at least four positions.')
+  if (geometry.type.endsWith('LineString') && ((geometry.coordinates as unknown[]).flat(levels - 1) as unknown[][]).length < 2)
+    throw badParameter('filter', 'A line of the filter\'s geometry needs at least two positions.')
   if (vertices > MAX_VERTICES) throw badParameter('filter', `The filter's geometry has ${vertices} vertices; ${MAX_VERTICES} are the most.`)
   return vertices
 }

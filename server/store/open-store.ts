@@ -70,8 +70,10 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
 /** A pool as Kysely. bigint arrives as a number (ids and counts are below 2^53), a date as the text it is. */
 function connect(connection: pg.PoolConfig, max: number, options?: string): Kysely<Database> {
   const pool = new pg.Pool({ application_name: 'dothi', ...connection, max, options: [connection.options, options].filter(Boolean).join(' ') || undefined, types: TYPES })
-  // An idle connection that the server drops is replaced at the next use; unheard, this would end the process.
+  // A connection that the server drops is replaced at the next use, and who was using it gets a rejected query.
+  // Unheard, these events would end the process.
   pool.on('error', () => {})
+  pool.on('connect', client => client.on('error', () => {}))
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
 }
 
