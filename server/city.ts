@@ -1,0 +1,69 @@
+/** What a viewer asks first: the city with its layers, and the search box. */
+import { Type } from '@sinclair/typebox'
+import type { Response } from 'express'
+import type { Layer } from '../layers/layer.js'
+import { language } from './ogc/common/media.js'
+import { LANG } from './ogc/common/parameters.js'
+import { sendText, vary } from './ogc/common/respond.js'
+import { layersOf } from './ogc/features/layers.js'
+import { etag, notModified } from './ogc/features/validator.js'
+import { timed } from './http/timing.js'
+import type { Call, Operation } from './operations/operation.js'
+import { latestRuns } from './scenarios/results.js'
+import { listScenarios } from './scenarios/scenario.js'
+import { search } from './search.js'
+import { visibleColumns } from './store/rights.js'
+import { terrainSummary } from './tiles3d/terrain-store.js'
+
+export const operations: readonly Operation[] = [
+  {
+    id: 'getCity', method: 'get', path: '/city', branched: true, tags: ['City'],
+    summary: 'The city, who is reading, its layers with counts, its terrain and its scenarios.', handler: getCity,
+  },
+  {
+    id: 'search', method: 'get', path: '/search', branched: true, tags: ['City'],
+    summary: 'Names, addresses, sheet/parcel, ids and positions; diacritics do not matter.',
+    parameters: [
+      { name: 'q', in: 'query', required: true, description: 'What a person typed.', schema: Type.String({ maxLength: 120 }) },
+      { name: 'limit', in: 'query', description: 'How many results at most.', schema: Type.Integer({ minimum: 1, maximum: 50, default: 12 }) },
+      LANG,
+    ],
+    handler: async (call, response) => {
+      const lang = language(call.request, call.params.lang)
+      vary(response, lang)
+      response.setHeader('Cache-Control', 'no-store')
+      const results = await timed(response, 'search', () => search({ ...call, layers: layersOf(call), lang }, call.params.q, call.params.limit))
+      sendText(response, 'application/json', JSON.stringify({ results }))
+    },
+  },
+]
+
+async function getCity(call: Call, response: Response): Promise<void> {
+  const { store } = call.app
+  const [city, terrain, scenarios, runs, layers] = await Promise.all([
+    store.city(), terrainSummary(store, { branch: call.branch }), listScenarios(store), latestRuns(store),
+    // Results are listed too, so that a viewer knows their titles and styles before there is a run.
+    Promise.all(store.catalogue.for(call.reader).map((layer) => clientLayer(call, layer))),
+  ])
+  const { subject, roles, clearance } = call.reader
+  const body = JSON.stringify({
+    city, reader: { subject, roles, clearance }, layers,
+    terrain: terrain && { minzoom: terrain.minzoom, maxzoom: terrain.maxzoom, bounds: terrain.bounds, revision: terrain.revision },
+    scenarios: scenarios.map(({ id, title }) => ({ id, title, latestRun: runs.get(id) ?? null })),
+  })
+  vary(response)
+  if (notModified(call, response, etag(body), 'live')) return
+  sendText(response, 'application/json', body)
+}
+
+/** A layer without its functions, with what the reader may see of it. */
+async function clientLayer({ app, reader }: Call, layer: Layer): Promise<unknown> {
+  const { count, bbox, revision, updated } = await app.store.layerSummary(layer)
+  const { rules, sources: _sources, columns: _columns, ...rest } = layer
+  return {
+    ...rest,
+    columns: visibleColumns(layer, reader.clearance),
+    rules: rules?.map(({ id, severity, title }) => ({ id, severity, title })),
+    count, bbox, revision, updated,
+  }
+}

@@ -1,0 +1,156 @@
+/** One box for everything a person may type: a name, an address, a sheet and parcel, an id, a position. */
+import { sql, type RawBuilder } from 'kysely'
+import type { BBox } from '../core/bbox.js'
+import { fold } from '../core/text.js'
+import type { Column, Layer } from '../layers/layer.js'
+import type { Call } from './operations/operation.js'
+import { visibleColumns } from './store/rights.js'
+
+export interface SearchResult {
+  /** Collection and feature id; null for a position. */
+  readonly layer: string | null
+  readonly id: number | null
+  readonly label: string
+  readonly detail: string
+  readonly center: readonly [lon: number, lat: number]
+  readonly bbox: BBox
+}
+
+export interface SearchArgs extends Pick<Call, 'app' | 'reader' | 'branch'> { readonly layers: readonly Layer[]; readonly lang: 'vi' | 'en' }
+
+/** Best first. Diacritics and case do not matter: `duong nguyen van linh` finds Đường Nguyễn Văn Linh. */
+export async function search(args: SearchArgs, text: string, limit: number): Promise<readonly SearchResult[]> {
+  const typed = text.normalize('NFC').trim()
+  if (typed === '') return []
+  const position = await positionOf(args, typed)
+  if (position) return [position]
+  const parcel = /^(?:(?:to|sheet)\s*(?:so\s*)?)?(\d{1,5})\s*(?:[/,;-]|\s)\s*(?:(?:thua|parcel)\s*(?:dat\s*)?(?:so\s*)?)?(\d{1,6})$/.exec(fold(typed))
+  const parts: RawBuilder<Hit>[] = []
+  for (const layer of args.layers) {
+    if (parcel) parts.push(...(await parcelHits(args, layer, parcel[1]!, parcel[2]!, limit)))
+    if (/^\d{1,16}$/.test(typed)) parts.push(await idHit(args, layer, Number(typed)))
+    const named = await nameHits(args, layer, typed, limit)
+    if (named) parts.push(named)
+  }
+  if (parts.length === 0) return []
+  const { rows } = await sql<Hit>`
+    select h.layer, h.id, h.label, h.found, st_x(p.at) as x, st_y(p.at) as y, st_xmin(h.geom) as west, st_ymin(h.geom) as south, st_xmax(h.geom) as east, st_ymax(h.geom) as north
+    from (${sql.join(parts.map((part) => sql`(${part})`), sql` union all `)} order by rank, length(label), id limit ${limit * 2}) as h
+    cross join lateral (select st_pointonsurface(h.geom) as at) as p
+    where h.geom is not null order by h.rank, length(h.label), h.id`.execute(args.app.store.pool(args.reader.clearance))
+  return distinct(rows).slice(0, limit).map((hit) => resultOf(hit, args))
+}
+
+interface Hit {
+  readonly layer: string; readonly id: number; readonly label: string; readonly found: string
+  readonly x: number; readonly y: number; readonly west: number; readonly south: number; readonly east: number; readonly north: number
+}
+
+function resultOf(hit: Hit, { layers, lang }: SearchArgs): SearchResult {
+  const layer = layers.find(({ id }) => id === hit.layer)!
+  return {
+    layer: hit.layer, id: hit.id, label: hit.label, detail: [layer.title[lang], ...(hit.found !== hit.label ? [hit.found] : [])].join(' · '),
+    center: [hit.x, hit.y], bbox: [hit.west, hit.south, hit.east, hit.north],
+  }
+}
+
+function distinct(rows: readonly Hit[]): Hit[] {
+  const seen = new Set<string>()
+  return rows.filter(({ layer, id }) => !seen.has(`${layer}/${id}`) && seen.add(`${layer}/${id}`))
+}
+
+/** What people look for most comes first among equals: places, then streets, then the rest. */
+const GROUP_WEIGHT: Readonly<Partial<Record<Layer['group'], number>>> = { administration: 0, transport: 0.1, services: 0.15, buildings: 0.2, water: 0.25, land: 0.3 }
+
+/**
+ * Rank: 0 the whole text, 1 its beginning, 2 the beginning of a word, 3 anywhere; a little less where the diacritics agree too,
+ * a little more for later columns and rarer layers.
+ */
+async function nameHits(args: SearchArgs, layer: Layer, typed: string, limit: number): Promise<RawBuilder<Hit> | null> {
+  const visible = visibleColumns(layer, args.reader.clearance)
+  const columns = (layer.searchable ?? []).map((name) => visible.find((column) => column.name === name)).filter((column): column is Column => column !== undefined)
+  const wanted = columns.filter(({ type }) => type === 'text' || /^\d{1,15}$/.test(typed))
+  if (wanted.length === 0) return null
+  const rows = await viewOf(args, layer, visible)
+  const folded = fold(typed).replace(/\s+/g, ' ')
+  const hits = wanted.map((column, i) => columnHit(column, i, typed, folded))
+  const rank = sql`least(${sql.join(hits.map((hit) => hit.rank))}) + ${GROUP_WEIGHT[layer.group] ?? 0.4}::float8`
+  const found = sql`case ${sql.join(hits.map((hit) => sql`when ${hit.condition} then ${hit.text}`), sql` `)} end`
+  return hitSelect(layer, visible, rows, sql`(${sql.join(hits.map((hit) => hit.condition), sql` or `)})`, rank, found, limit)
+}
+
+function columnHit(column: Column, position: number, typed: string, folded: string) {
+  const text = sql`${sql.ref(`v.${column.name}`)}::text`
+  if (column.type !== 'text') {
+    const condition = sql`${sql.ref(`v.${column.name}`)} = ${Number(typed)}::int8`
+    return { text, condition, rank: sql`case when ${condition} then ${1 + position * 0.05}::float8 else 9 end` }
+  }
+  const value = sql`dothi.fold(${sql.ref(`v.${column.name}`)})`
+  const like = escapeLike(folded)
+  // Two letters are in half of all names: only beginnings count, which the index still finds.
+  const condition = folded.length < 3 ? sql`${value} like ${`${like}%`}`
+    : sql`(${sql.join(folded.split(' ').map((word) => sql`${value} like ${`%${escapeLike(word)}%`}`), sql` and `)})`
+  const rank = sql`case when not coalesce(${condition}, false) then 9
+    else case when ${value} = ${folded} then 0 when ${value} like ${`${like}%`} then 1 when ${value} like ${`% ${like}%`} then 2 else 3 end
+      + ${position * 0.05}::float8 - case when dothi.fold_case(${sql.ref(`v.${column.name}`)}) like ${`%${escapeLike(typed.toLowerCase())}%`} then 0.5 else 0 end end`
+  return { text, condition, rank }
+}
+
+/** `12/345`, `tờ 12 thửa 345`: sheet and parcel, in layers that have both. */
+async function parcelHits(args: SearchArgs, layer: Layer, sheet: string, parcel: string, limit: number): Promise<RawBuilder<Hit>[]> {
+  const visible = visibleColumns(layer, args.reader.clearance)
+  if (!['so_to', 'so_thua'].every((name) => visible.some((column) => column.name === name))) return []
+  const rows = await viewOf(args, layer, visible)
+  const equals = (name: string, value: string) => {
+    const isText = visible.find((column) => column.name === name)!.type === 'text'
+    return isText ? sql`${sql.ref(`v.${name}`)} = ${value}` : sql`${sql.ref(`v.${name}`)} = ${Number(value)}::int8`
+  }
+  const found = args.lang === 'vi' ? `tờ ${sheet} thửa ${parcel}` : `sheet ${sheet} parcel ${parcel}`
+  return [hitSelect(layer, visible, rows, sql`${equals('so_to', sheet)} and ${equals('so_thua', parcel)}`, sql`-1::float8`, sql`${found}::text`, limit)]
+}
+
+async function idHit(args: SearchArgs, layer: Layer, id: number): Promise<RawBuilder<Hit>> {
+  const visible = visibleColumns(layer, args.reader.clearance)
+  return hitSelect(layer, visible, await viewOf(args, layer, visible), sql`v.id = ${Number.isSafeInteger(id) ? id : -1}::int8`, sql`-0.5::float8`, sql`${`id ${id}`}::text`, 1)
+}
+
+function viewOf({ app, reader, branch }: SearchArgs, layer: Layer, visible: readonly Column[]) {
+  const needed = new Set([...(layer.searchable ?? []), layer.label, 'so_to', 'so_thua'])
+  return app.store.view({ layer, branch, asOf: 'now', reader, columns: visible.filter(({ name }) => needed.has(name)).map(({ name }) => name) })
+}
+
+function hitSelect(layer: Layer, visible: readonly Column[], rows: unknown, condition: RawBuilder<unknown>, rank: RawBuilder<unknown>, found: RawBuilder<unknown>, limit: number): RawBuilder<Hit> {
+  const label = layer.label && visible.some(({ name }) => name === layer.label) ? sql`nullif(${sql.ref(`v.${layer.label}`)}::text, '')` : sql`null`
+  return sql<Hit>`select ${layer.id}::text as layer, v.id, coalesce(${label}, ${found}, v.id::text) as label, coalesce(${found}, '') as found, ${rank} as rank, v.geom
+    from ${rows} as v where ${condition} order by rank, length(coalesce(${label}, '')), v.id limit ${limit}`
+}
+
+function escapeLike(text: string): string {
+  return text.replace(/[\\%_]/g, '\\$&')
+}
+
+/**
+ * `16.06, 108.22` (latitude first, as maps show it), `108.22 16.06`, or easting and northing in the city's CRS in either order:
+ * a northing of Viet Nam is above a million, an easting below.
+ */
+async function positionOf({ app, reader }: SearchArgs, typed: string): Promise<SearchResult | null> {
+  const match = /^([NSEW]?)\s*(-?\d+(?:\.\d+)?)\s*°?\s*([NSEW]?)\s*[,;\s]\s*([NSEW]?)\s*(-?\d+(?:\.\d+)?)\s*°?\s*([NSEW]?)$/i.exec(typed)
+  if (!match) return null
+  const [a, b] = [Number(match[2]), Number(match[5])]
+  const isDecimal = match[2]!.includes('.') || match[5]!.includes('.')
+  if (Math.abs(a) <= 180 && Math.abs(b) <= 180 && isDecimal) {
+    const lonFirst = Math.abs(a) > 90 || /[EW]/i.test(`${match[1]}${match[3]}`)
+    const [lon, lat] = lonFirst ? [a, b] : [b, a]
+    return Math.abs(lat) <= 90 ? at(lon, lat, 'WGS 84') : null
+  }
+  const [e, n] = a < b ? [a, b] : [b, a]
+  if (e < 50_000 || e > 950_000 || n < 500_000 || n > 10_000_000) return null
+  const { srid } = await app.store.city()
+  const { rows } = await sql<{ x: number; y: number }>`
+    select st_x(p) as x, st_y(p) as y from st_transform(st_setsrid(st_makepoint(${e}::float8, ${n}::float8), ${srid}::int), 4326) as p`.execute(app.store.pool(reader.clearance))
+  return at(rows[0]!.x, rows[0]!.y, `EPSG:${srid} E ${e} N ${n}`)
+}
+
+function at(lon: number, lat: number, detail: string): SearchResult {
+  return { layer: null, id: null, label: `${lat.toFixed(6)}, ${lon.toFixed(6)}`, detail, center: [lon, lat], bbox: [lon, lat, lon, lat] }
+}
