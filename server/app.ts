@@ -115,8 +115,8 @@ function problems(onError: NonNullable<AppOptions['onError']>): ErrorRequestHand
     if (response.headersSent) return void response.destroy()
     for (const name of ['ETag', 'Cache-Control', 'Content-Encoding', 'Content-Disposition', 'Content-Crs', 'Last-Modified']) response.removeHeader(name)
     response.status(problem.status).set(problem.headers).set('Cache-Control', 'no-store')
-    response.type(onlyPlainJson(request) ? 'application/json' : 'application/problem+json')
-    response.send(JSON.stringify(problemBody(problem, requestId)))
+    response.setHeader('Content-Type', onlyPlainJson(request) ? 'application/json' : 'application/problem+json')
+    response.send(Buffer.from(JSON.stringify(problemBody(problem, requestId))))
   }
 }
 

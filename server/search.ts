@@ -35,7 +35,7 @@ export async function search(args: SearchArgs, text: string, limit: number): Pro
   if (parts.length === 0) return []
   const { rows } = await sql<Hit>`
     select h.layer, h.id, h.label, h.found, st_x(p.at) as x, st_y(p.at) as y, st_xmin(h.geom) as west, st_ymin(h.geom) as south, st_xmax(h.geom) as east, st_ymax(h.geom) as north
-    from (${sql.join(parts.map((part) => sql`(${part})`), sql` union all `)} order by rank, length(label), id limit ${limit * 2}) as h
+    from (select * from (${sql.join(parts.map((part) => sql`(${part})`), sql` union all `)}) as parts order by rank, length(label), id limit ${limit * 2}) as h
     cross join lateral (select st_pointonsurface(h.geom) as at) as p
     where h.geom is not null order by h.rank, length(h.label), h.id`.execute(args.app.store.pool(args.reader.clearance))
   return distinct(rows).slice(0, limit).map((hit) => resultOf(hit, args))

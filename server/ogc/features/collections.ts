@@ -1,4 +1,5 @@
 import type { Response } from 'express'
+import type { BBox } from '../../../core/bbox.js'
 import type { Layer } from '../../../layers/layer.js'
 import type { Call } from '../../operations/operation.js'
 import { html, linkList } from '../common/html.js'
@@ -59,7 +60,7 @@ function describe(call: Call, layer: Layer, summary: Summary, lang: Language, ow
     id: layer.id, title: layer.title[lang], description: layer.description[lang],
     itemType: 'feature',
     extent: summary.bbox ? {
-      spatial: { bbox: [summary.bbox], crs: crssOf(layer)[0]!.uri },
+      spatial: { bbox: [roundOutward(summary.bbox)], crs: crssOf(layer)[0]!.uri },
       temporal: { interval: [[null, null]], trs: 'http://www.opengis.net/def/uom/ISO-8601/0/Gregorian' },
     } : undefined,
     crs: crssOf(layer).map(({ uri }) => uri),
@@ -82,6 +83,12 @@ function describe(call: Call, layer: Layer, summary: Summary, lang: Language, ow
       ...(LICENCES[layer.licence] ? [{ href: LICENCES[layer.licence]!, rel: 'license', title: layer.licence }] : []),
     ],
   }
+}
+
+/** To seven decimals, never inward: a rounded feature stays inside. */
+function roundOutward([west, south, east, north]: BBox): BBox {
+  const [down, up] = [(v: number) => Math.floor(v * 1e7) / 1e7, (v: number) => Math.ceil(v * 1e7) / 1e7]
+  return [down(west), down(south), up(east), up(north)]
 }
 
 const LICENCES: Readonly<Record<string, string>> = {

@@ -64,6 +64,6 @@ export async function countMatches(store: Store, { view, layer, whole }: ItemsQu
   if (whole) return (await store.layerSummary(layer)).count
   const rows = await store.view({ ...view, columns: [] })
   const { rows: [found] } = await sql<{ count: number }>`
-    select count(*) as count from (select from ${rows} as v limit ${COUNT_MOST + 1}) as some`.execute(store.pool(view.reader.clearance))
+    select count(*) as count from (select from ${rows} as v limit ${COUNT_MOST + 1}) as matching`.execute(store.pool(view.reader.clearance))
   return found!.count > COUNT_MOST ? undefined : found!.count
 }
