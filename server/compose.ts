@@ -6,19 +6,22 @@ import { createJobs } from './operations/jobs-impl.js'
 import type { LocalJobs } from './operations/jobs-impl.js'
 import type { Operation } from './operations/operation.js'
 import { operations as jobOperations } from './operations/operations.js'
-import { landingOperations } from './ogc/common/landing.js'
-import { featureOperations } from './ogc/features/operations.js'
+import { operations as ogcOperations } from './ogc/operations.js'
+import { registerJobs as registerScenarioJobs } from './scenarios/jobs.js'
+import { operations as scenarioOperations } from './scenarios/operations.js'
+import { ensureSampleRun } from './scenarios/sample.js'
 import { checkDatabase, connectionOf, openCluster } from './store/cluster.js'
 import { openStore } from './store/open-store.js'
 import type { Store } from './store/store.js'
 
 export const OPERATIONS: readonly Operation[] = [
   ...jobOperations,
-  ...landingOperations,
-  ...featureOperations,
+  ...ogcOperations,
+  ...scenarioOperations,
 ]
 
-function registerJobs(_jobs: LocalJobs) {
+function registerJobs(jobs: LocalJobs) {
+  registerScenarioJobs(jobs)
 }
 
 /** The store and the jobs of a configuration, with what keeps them alive. */
@@ -61,5 +64,6 @@ export async function firstStart(_backend: Backend, _config: Config, _signal: Ab
 }
 
 /** What begins by itself once the city can be seen. */
-export async function ready(_backend: Backend, _config: Config): Promise<void> {
+export async function ready(backend: Backend): Promise<void> {
+  await ensureSampleRun(backend)
 }

@@ -32,7 +32,7 @@ export async function serve(config: Config): Promise<void> {
     if (!stop.aborted) {
       Object.assign(state, { ready: true, progress: 1, message: '' })
       await welcome(http, backend, config)
-      await ready(backend, config)
+      await ready(backend)
       await new Promise(done => stop.addEventListener('abort', done, { once: true }))
     }
   } finally {

@@ -2,6 +2,8 @@
 import type { Command } from 'commander'
 import { register as access } from '../access/command.js'
 import { register as jobs } from '../operations/command.js'
+import { register as scenarios } from '../scenarios/command.js'
+import { register as city } from './city-command.js'
 import type { CliContext } from './context.js'
 
-export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [jobs, access]
+export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, scenarios, jobs, access]
