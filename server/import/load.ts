@@ -100,7 +100,8 @@ class Load {
   #deleted = 0
   #repaired = 0
   #rejected = 0
-  readonly #firstReasons = new Map<string, number>()
+  /** By kind of reason: how often, and the first one whole. */
+  readonly #reasons = new Map<string, { count: number; readonly first: string }>()
   readonly #warnings = new Map<string, number>()
   readonly #layers: Record<string, number> = {}
 
@@ -121,6 +122,7 @@ class Load {
     const copy = await CopyWriter.open(tx, `${stageTable(number)} (${stagedColumns(layer).map(quote).join(', ')})`)
     let row = 0
     let inDegrees = !range.geographic
+    let staged = 0
     try {
       for await (const feature of stream.features) {
         row = feature.row ?? row + 1
@@ -137,6 +139,7 @@ class Load {
           inDegrees &&= looksLikeDegrees(feature)
           for (const warning of checked.warnings) count(this.#warnings, `${layer.id}.${warning}`)
           await copy.write(values)
+          staged++
         } catch (error) {
           if (!(error instanceof GeometryFault)) throw error
           this.#reject({ layer: layer.id, row, sourceId: feature.sourceId, reason: error.message })
@@ -148,7 +151,7 @@ class Load {
       await copy.abort(error as Error)
       throw error
     }
-    if (inDegrees && row > 0)
+    if (inDegrees && staged > 0)
       throw badParameter('crs', `The coordinates of “${stream.source}” look like degrees, but EPSG:${stream.srid} is in metres or feet. Say --crs EPSG:4326 if they are longitude and latitude.`)
   }
 
@@ -156,21 +159,21 @@ class Load {
     const checked = (wgs84: RawBuilder<unknown>) => checkedTable(layer, number, wgs84, this.options.replaceSource !== undefined).execute(tx)
     await sql`savepoint quick`.execute(tx)
     try {
-      await checked(sql`ST_Transform(raw, 4326)`)
+      await checked(sql`ST_Transform(_raw, 4326)`)
     } catch (error) {
       this.options.signal?.throwIfAborted()
       // One coordinate outside its projection fails the whole statement: try again row by row.
       await sql`rollback to savepoint quick`.execute(tx)
       await sql.raw(GUARDED_TRANSFORM).execute(tx)
-      await checked(sql`pg_temp.transform_or_null(raw)`)
+      await checked(sql`pg_temp.transform_or_null(_raw)`)
     }
-    const rejects = await sql<{ row_no: string; source_id: string | null; fault: string }>`
-      select row_no, source_id, fault from ${checkedName(number)} where fault is not null order by row_no`.execute(tx)
-    for (const { row_no, source_id, fault } of rejects.rows)
-      this.#reject({ layer: layer.id, row: Number(row_no), ...(source_id === null ? {} : { sourceId: source_id }), reason: fault })
-    if (rejects.rows.length) await sql`delete from ${checkedName(number)} where fault is not null`.execute(tx)
+    const rejects = await sql<{ _row_no: string; source_id: string | null; _fault: string }>`
+      select _row_no, source_id, _fault from ${checkedName(number)} where _fault is not null order by _row_no`.execute(tx)
+    for (const { _row_no, source_id, _fault } of rejects.rows)
+      this.#reject({ layer: layer.id, row: Number(_row_no), ...(source_id === null ? {} : { sourceId: source_id }), reason: _fault })
+    if (rejects.rows.length) await sql`delete from ${checkedName(number)} where _fault is not null`.execute(tx)
     const kept = await sql<{ rows: string; repaired: string }>`
-      select count(*) as rows, count(*) filter (where repaired) as repaired from ${checkedName(number)}`.execute(tx)
+      select count(*) as rows, count(*) filter (where _repaired) as repaired from ${checkedName(number)}`.execute(tx)
     this.#repaired += Number(kept.rows[0]!.repaired)
     this.#layers[layer.id] = Number(kept.rows[0]!.rows)
   }
@@ -201,16 +204,16 @@ class Load {
         select id, content, coalesce(source_id, content || row_number() over (partition by source_id, content order by id)) as key
         from (select id, source_id, ${content(layer)} as content from ${table} where source = ${source}) p
       )
-      select p.id, c.row_no, p.content is distinct from c.content as changed
-      from present p full join ${checkedName(number)} c on c.key = p.key`.execute(tx)
+      select p.id, c._row_no, p.content is distinct from c._content as changed
+      from present p full join ${checkedName(number)} c on c._key = p.key`.execute(tx)
     const counted = await sql<Record<'fresh' | 'changed' | 'missing' | 'same', string>>`
-      select count(*) filter (where id is null) as fresh, count(*) filter (where row_no is null) as missing,
-        count(*) filter (where changed and id is not null and row_no is not null) as changed, count(*) filter (where not changed) as same
+      select count(*) filter (where id is null) as fresh, count(*) filter (where _row_no is null) as missing,
+        count(*) filter (where changed and id is not null and _row_no is not null) as changed, count(*) filter (where not changed) as same
       from ${match}`.execute(tx)
     const { fresh, changed, missing, same } = counted.rows[0]!
-    if (Number(missing)) await sql`delete from ${table} t using ${match} m where t.id = m.id and m.row_no is null`.execute(tx)
-    if (Number(changed)) await updateRows(tx, layer, sql`${checkedName(number)} c join ${match} m on m.row_no = c.row_no and m.changed and m.id is not null`)
-    if (Number(fresh)) await insertRows(writer, layer, await allocateIds(Number(fresh)), sql`select c.* from ${checkedName(number)} c join ${match} m on m.row_no = c.row_no where m.id is null`)
+    if (Number(missing)) await sql`delete from ${table} t using ${match} m where t.id = m.id and m._row_no is null`.execute(tx)
+    if (Number(changed)) await updateRows(tx, layer, sql`${checkedName(number)} c join ${match} m on m._row_no = c._row_no and m.changed and m.id is not null`)
+    if (Number(fresh)) await insertRows(writer, layer, await allocateIds(Number(fresh)), sql`select c.* from ${checkedName(number)} c join ${match} m on m._row_no = c._row_no where m.id is null`)
     this.#inserted += Number(fresh)
     this.#updated += Number(changed)
     this.#deleted += Number(missing)
@@ -220,7 +223,7 @@ class Load {
   refuseTooManyRejects(): void {
     const allowed = this.options.maxRejects ?? DEFAULT_MAX_REJECTS
     if (this.#read === 0 || this.#rejected / this.#read <= allowed) return
-    const reasons = [...this.#firstReasons].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([reason, n]) => `${reason} (${n} ×)`).join('; ')
+    const reasons = [...this.#reasons.values()].sort((a, b) => b.count - a.count).slice(0, 3).map(({ first, count: n }) => (n === 1 ? first : `${first} (${n} like it)`)).join('; ')
     throw new Problem(422, 'too-many-rejects',
       `${this.#rejected} of ${this.#read} rows were rejected, more than ${+(allowed * 100).toFixed(2)} %, so nothing was imported. Most often: ${reasons}. Mend the file, map its columns, or allow more with --max-rejects.`,
       { read: this.#read, rejected: this.#rejected })
@@ -239,7 +242,10 @@ class Load {
   #reject(reject: Reject) {
     this.#rejected++
     // Reasons often carry the value; what comes before it is the kind.
-    count(this.#firstReasons, reject.reason.replace(/“[^”]*”|-?\d[\d.]*/g, '…').slice(0, 120))
+    const kind = reject.reason.replace(/“[^”]*”|-?\d[\d.]*/g, '…').slice(0, 120)
+    const known = this.#reasons.get(kind)
+    if (known) known.count++
+    else this.#reasons.set(kind, { count: 1, first: reject.reason })
     this.options.onReject?.(reject)
   }
 
@@ -266,7 +272,7 @@ function filledColumns(layer: Layer): string[] {
 }
 
 function stagedColumns(layer: Layer): string[] {
-  return ['row_no', 'source', 'source_id', 'raw', 'closed', ...layer.threeD ? ['solid', 'ground_z', 'height'] : [], ...layer.columns.map(c => c.name)]
+  return ['_row_no', 'source', 'source_id', '_raw', '_closed', ...layer.threeD ? ['solid', 'ground_z', 'height'] : [], ...layer.columns.map(c => c.name)]
 }
 
 /** Temporary, so that a dead session leaves nothing; attribute types are the layer table's own. */
@@ -274,7 +280,7 @@ async function createStagingTable(tx: Transaction<Database>, { layer, number }: 
   const own = [...layer.threeD ? ['ground_z', 'height'] : [], ...layer.columns.map(c => c.name)]
   await sql`
     create temp table ${stageName(number)} on commit drop as
-    select 0::bigint as row_no, ''::text as source, ''::text as source_id, null::geometry as raw, false as closed
+    select 0::bigint as _row_no, ''::text as source, ''::text as source_id, null::geometry as _raw, false as _closed
       ${layer.threeD ? sql`, null::geometry as solid` : sql``} ${own.length ? sql`, ${names(own)}` : sql``}
     from ${layerTable(layer)} limit 0`.execute(tx)
 }
@@ -304,39 +310,33 @@ const WANTED = { point: 'points', line: 'lines', polygon: 'polygons', any: 'geom
  */
 function checkedTable(layer: Layer, number: number, wgs84: RawBuilder<unknown>, keyed: boolean) {
   const dimension = DIMENSION[layer.geometry]
-  const geom = {
-    point: sql`case when ST_NumGeometries(whole) = 1 then ST_GeometryN(whole, 1) else whole end`,
-    line: sql`ST_Multi(ST_CollectionExtract(whole, 2))`,
-    polygon: sql`ST_Multi(ST_CollectionExtract(whole, 3))`,
-    any: sql`whole`,
-  }[layer.geometry]
   const dimensionFault = dimension === null ? sql`null` : sql`
-    case when ST_Dimension(raw) <> ${dimension}::int then ${`wanted ${WANTED[layer.geometry]}, got `}::text || substr(ST_GeometryType(raw), 4) end`
-  const native = layer.surveyed
-    ? sql`, case when valid then ST_Force2D(ST_Transform(raw, ${layer.surveyed.srid}::int)) else ST_Transform(geom, ${layer.surveyed.srid}::int) end as geom_native` : sql``
+    case when ST_Dimension(_raw) <> ${dimension}::int then ${`wanted ${WANTED[layer.geometry]}, got `}::text || substr(ST_GeometryType(_raw), 4) end`
+  const native = layer.surveyed ? sql`, ${asStored(layer.geometry, sql`case when _valid then ST_Force2D(ST_Transform(_raw, ${layer.surveyed.srid}::int)) else ST_Transform(geom, ${layer.surveyed.srid}::int) end`)} as geom_native` : sql``
   // The Z of a footprint, line or point is where it stands, unless the source says better.
   const levels = layer.threeD ? sql`, ST_Transform(solid, 4326) as solid, height,
-    coalesce(ground_z, case when ST_NDims(raw) > 2 and ST_ZMin(raw) <> 0 then ST_ZMin(raw) ${layer.threeD.form === 'extrude' ? sql`- coalesce(height, 0)` : sql``} end) as ground_z` : sql``
+    coalesce(ground_z, case when ST_NDims(_raw) > 2 and ST_ZMin(_raw) <> 0 then ST_ZMin(_raw) ${layer.threeD.form === 'extrude' ? sql`- coalesce(height, 0)` : sql``} end) as ground_z` : sql``
   const own = layer.columns.length ? sql`, ${names(layer.columns.map(c => c.name))}` : sql``
-  const keys = keyed ? sql`, content, coalesce(source_id, content || row_number() over (partition by source_id, content order by row_no)) as key` : sql``
+  const keys = keyed ? sql`, coalesce(source_id, _content || row_number() over (partition by source_id, _content order by _row_no)) as _key` : sql``
   return sql`
     create temp table ${checkedName(number)} on commit drop as
     select * ${keys} from (
-      select * ${keyed ? sql`, ${content(layer)} as content` : sql``} from (
-        select row_no, source, source_id, geom, (not valid or closed) as repaired ${own} ${native} ${levels}, ${sourceIdFault(keyed)}
+      select * ${keyed ? sql`, ${content(layer)} as _content` : sql``} from (
+        select _row_no, source, source_id, geom, (not _valid or _closed) as _repaired ${own} ${native} ${levels}, ${sourceIdFault(keyed)}
           case
-            when ST_IsEmpty(raw) then 'empty geometry'
-            when not inside then 'outside the CRS EPSG:' || ST_SRID(raw) || ': wrong --crs?'
-            when not valid and coalesce(ST_IsEmpty(geom), true) then 'cannot be repaired: ' || ST_IsValidReason(flat)
-            when not valid and ST_Dimension(flat) = 2 and abs(ST_Area(geom) - ST_Area(flat)) > 0.01 * ST_Area(flat)
-              then 'repair would change the area by more than 1 %: ' || ST_IsValidReason(flat)
-          end) as fault
+            when ST_IsEmpty(_raw) then 'empty geometry'
+            ${layer.geometry === 'point' ? sql`when ST_NumGeometries(_raw) > 1 then 'several points in one feature'` : sql``}
+            when not _inside then 'outside the CRS EPSG:' || ST_SRID(_raw) || ': wrong --crs?'
+            when not _valid and coalesce(ST_IsEmpty(geom), true) then 'cannot be repaired: ' || ST_IsValidReason(_flat)
+            when not _valid and ST_Dimension(_flat) = 2 and abs(ST_Area(geom) - ST_Area(_flat)) > 0.01 * ST_Area(_flat)
+              then 'repair would change the area by more than 1 %: ' || ST_IsValidReason(_flat)
+          end) as _fault
         from (
-          select *, ${geom} as geom from (
-            select *, case when valid then flat else ST_MakeValid(flat) end as whole from (
-              select *, coalesce(ST_XMin(flat) >= -180.0000001 and ST_XMax(flat) <= 180.0000001 and ST_YMin(flat) >= -90.0000001 and ST_YMax(flat) <= 90.0000001, false) as inside,
-                coalesce(ST_IsValid(flat), false) as valid
-              from (select *, ST_Force2D(${wgs84}) as flat, ${dimensionFault} as dimension_fault from ${stageName(number)} offset 0) a offset 0
+          select *, ${asStored(layer.geometry, sql`_whole`)} as geom from (
+            select *, case when _valid then _flat else ST_MakeValid(_flat) end as _whole from (
+              select *, coalesce(ST_XMin(_flat) >= -180.0000001 and ST_XMax(_flat) <= 180.0000001 and ST_YMin(_flat) >= -90.0000001 and ST_YMax(_flat) <= 90.0000001, false) as _inside,
+                coalesce(ST_IsValid(_flat), false) as _valid
+              from (select *, ST_Force2D(${wgs84}) as _flat, ${dimensionFault} as _dimension_fault from ${stageName(number)} offset 0) a offset 0
             ) b offset 0
           ) c offset 0
         ) d offset 0
@@ -344,10 +344,20 @@ function checkedTable(layer: Layer, number: number, wgs84: RawBuilder<unknown>, 
     ) f`
 }
 
+/** A geometry in the type of the layer's column; several points stay several, to be told as a fault. */
+function asStored(geometry: Layer['geometry'], shape: RawBuilder<unknown>) {
+  switch (geometry) {
+    case 'point': return sql`case when ST_NumGeometries(${shape}) = 1 then ST_GeometryN(${shape}, 1) else ${shape} end`
+    case 'line': return sql`ST_Multi(ST_CollectionExtract(${shape}, 2))`
+    case 'polygon': return sql`ST_Multi(ST_CollectionExtract(${shape}, 3))`
+    case 'any': return shape
+  }
+}
+
 /** Faults that come before geometry; under `--replace` a source id must name one row. */
 function sourceIdFault(keyed: boolean) {
-  const twin = keyed ? sql`case when source_id is not null and row_number() over (partition by source_id order by row_no) > 1 then 'the source id ' || source_id || ' came before in this file' end,` : sql``
-  return sql`coalesce(dimension_fault, ${twin}`
+  const twin = keyed ? sql`case when source_id is not null and row_number() over (partition by source_id order by _row_no) > 1 then 'the source id ' || source_id || ' came before in this file' end,` : sql``
+  return sql`coalesce(_dimension_fault, ${twin}`
 }
 
 /** Fingerprint of all that a reader can see of a row; compared between file and store. */
@@ -363,7 +373,7 @@ async function insertRows(writer: RevisionWriter, layer: Layer, firstId: number,
   const columns = filledColumns(layer)
   await sql`
     insert into ${layerTable(layer)} (id, ${names(columns)})
-    select ${firstId}::bigint + row_number() over (order by row_no) - 1, ${names(columns)} from (${rows}) r`.execute(writer.tx)
+    select ${firstId}::bigint + row_number() over (order by _row_no) - 1, ${names(columns)} from (${rows}) r`.execute(writer.tx)
 }
 
 async function updateRows(tx: Transaction<Database>, layer: Layer, rows: RawBuilder<unknown>): Promise<void> {

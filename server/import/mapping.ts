@@ -3,7 +3,7 @@ import type { Layer, SourceMapping } from '../../layers/layer.js'
 import { badParameter } from '../errors.js'
 import { attributeFault } from './check.js'
 
-/** Column of ours → attribute of the file, or `=constant`; what `--map a=b` says. */
+/** Column of ours → attribute of the file, `attribute*factor` for another unit, or `=constant`; what `--map a=b` says. */
 export type ColumnMap = Readonly<Record<string, string>>
 
 /** Columns that the store adds and a mapping may fill. */
@@ -15,7 +15,7 @@ export function parseColumnMap(pairs: readonly string[], layer: Layer): ColumnMa
   return Object.fromEntries(pairs.map(pair => {
     const at = pair.indexOf('=')
     const [column, attribute] = [pair.slice(0, at).trim(), pair.slice(at + 1).trim()]
-    if (at < 1 || attribute === '') throw badParameter('map', `“${pair}” is no mapping: write column=attribute, for example name=TEN.`)
+    if (at < 1 || attribute === '') throw badParameter('map', `“${pair}” is no mapping: write column=attribute, for example name=TEN, or column=attribute*factor for another unit.`)
     if (!known.has(column)) throw badParameter('map', `The layer “${layer.id}” has no column “${column}”. It has ${[...known].join(', ')}.`)
     return [column, attribute]
   }))
@@ -52,7 +52,10 @@ export function featureMapper({ layer, map = {}, mapping, onDropped }: MappingOp
     const levels: { height?: number; groundZ?: number } = {}
     for (const { name, sources } of stored) {
       const value = Number.parseFloat(String(withoutUnit(String(firstPresent(feature.properties, sources) ?? ''))))
-      if (Number.isFinite(value) && (name === 'ground_z' || value > 0)) levels[name === 'height' ? 'height' : 'groundZ'] = value
+      const key = name === 'height' ? 'height' : 'groundZ'
+      // What the geometry itself says goes before an attribute, unless the user named the attribute.
+      if (!map[name] && feature[key] !== undefined) continue
+      if (Number.isFinite(value) && (name === 'ground_z' || value > 0)) levels[key] = value
     }
     return { ...feature, ...levels, properties }
   }
@@ -68,6 +71,9 @@ function firstPresent(properties: Readonly<Record<string, unknown>>, sources: re
     if (source.startsWith('=')) return source.slice(1)
     const value = properties[source]
     if (value !== undefined && value !== null && value !== '') return value
+    const scaled = /^(.+)\*([\d.e+-]+)$/.exec(source)
+    const number = scaled ? properties[scaled[1]!] : undefined
+    if (number !== undefined && number !== null && number !== '' && Number.isFinite(Number(number))) return Number(number) * Number(scaled![2])
   }
   return undefined
 }
@@ -112,6 +118,11 @@ export function matches(when: SourceMapping['when'], properties: Readonly<Record
   return true
 }
 
+/** As `matches`, for tables: there an attribute is in every row, whether or not it has a value. */
+function hasAttributes(when: SourceMapping['when'], properties: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(when ?? {}).every(([name, wanted]) => (wanted === '*' ? Object.hasOwn(properties, name) : matches({ [name]: wanted }, properties)))
+}
+
 /**
  * The layer's mapping for a file: by the name of its source where that is known, else the one whose
  * attributes the sampled features have most of. Undefined where none fits.
@@ -122,7 +133,7 @@ export function chooseMapping(layer: Layer, source: string, sample: readonly Fea
   let best: SourceMapping | undefined
   let bestScore = 0
   for (const mapping of candidates) {
-    const fitting = sample.filter(f => matches(mapping.when, f.properties))
+    const fitting = sample.filter(f => hasAttributes(mapping.when, f.properties))
     if (fitting.length < sample.length / 2 || sample.length === 0) continue
     const score = Object.values(mapping.columns).filter(wanted => fitting.some(f => {
       const value = firstPresent(f.properties, typeof wanted === 'string' ? [wanted] : wanted)

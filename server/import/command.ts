@@ -1,0 +1,75 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { CliContext } from '../cli/context.js'
+import { badParameter } from '../errors.js'
+import type { Job } from '../operations/jobs.js'
+import { STEWARD } from '../store/store.js'
+import { userCrs } from './crs.js'
+import type { ImportInputs, ImportResult } from './run.js'
+import { freeze } from './uploads.js'
+
+interface Options { layer?: string; crs?: string; map?: string[]; replace?: string; source?: string; from?: string; name?: string; maxRejects?: string }
+
+/** `dothi import FILE`, `dothi publish FILE`, `dothi unpublish NAME` */
+export function register(program: Command, cli: CliContext): void {
+  program.command('import <file>').description('load a file into a layer of the city; rasters become terrain')
+    .option('--layer <id>', 'the layer to fill; OSM and CityJSON without it fill every layer they can')
+    .option('--from <layer>', 'which layer of a file that has several')
+    .option('--crs <epsg>', 'CRS of the file, EPSG:n, where it does not say or says wrong')
+    .option('--map <pairs...>', 'column=attribute where names differ, column=attribute*factor where units do')
+    .option('--replace <source>', 'make this file the whole truth of that source: update, add and retire its rows')
+    .option('--source <name>', 'name of the source (default: the file\'s name)')
+    .option('--max-rejects <share>', 'more rejected rows than this, and nothing lands', '5%')
+    .action((file: string, options: Options) => runJob(cli, 'import', file, options))
+  program.command('publish <file>').description('make a layer of its own of any file, at once in OGC, tiles and viewer')
+    .option('--name <name>', 'what to call it (default: the name in the file)')
+    .option('--from <layer>', 'only this layer of a file that has several')
+    .option('--crs <epsg>', 'CRS of the file, EPSG:n, where it does not say or says wrong')
+    .option('--source <name>', 'name of the source (default: the file\'s name)')
+    .option('--max-rejects <share>', 'more rejected rows than this, and nothing lands', '5%')
+    .action((file: string, options: Options) => runJob(cli, 'publish', file, options))
+  program.command('unpublish <name>').description('take a published layer away, with all its rows')
+    .action(async (name: string) => {
+      await (await cli.store()).catalogue.unpublish(name, STEWARD.subject)
+      cli.print(`${name} is unpublished`)
+    })
+}
+
+async function runJob(cli: CliContext, kind: 'import' | 'publish', file: string, options: Options): Promise<void> {
+  const asked = choices(options)
+  const frozen = await freeze(resolve(file), cli.config.dataDir)
+  const inputs: ImportInputs = { file: frozen, dataDir: cli.config.dataDir, ...asked }
+  const job = await (await cli.jobs()).run(kind, inputs, STEWARD, { signal: cli.signal, onProgress: cli.progress })
+  if (job.state === 'successful') for (const line of summary(job.result as ImportResult)) cli.print(line)
+  else {
+    cli.print(`${job.state}: ${job.message}`)
+    process.exitCode = 1
+  }
+}
+
+/** What the user chose, checked; the upload form has the same words. */
+export function choices(options: Options): Omit<ImportInputs, 'file' | 'dataDir'> {
+  return {
+    ...(options.layer ? { layer: options.layer } : {}), ...(options.from ? { from: options.from } : {}), ...(options.name ? { name: options.name } : {}),
+    ...(options.crs ? { srid: userCrs(options.crs) } : {}), ...(options.map?.length ? { map: options.map } : {}),
+    ...(options.replace ? { replace: options.replace } : {}), ...(options.source ? { source: options.source } : {}),
+    ...(options.maxRejects ? { maxRejects: shareOf(options.maxRejects) } : {}),
+  }
+}
+
+function shareOf(text: string): number {
+  const share = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text)
+  if (!(share >= 0 && share <= 1)) throw badParameter('maxRejects', `“${text}” is no share: write 5% or 0.05.`)
+  return share
+}
+
+/** The outcome in a few lines. */
+export function summary(result: ImportResult): string[] {
+  const lines = Object.entries(result.layers).filter(([, rows], _, all) => rows > 0 || all.length === 1).map(([layer, rows]) => `${layer}: ${rows} rows`)
+  if (result.read !== undefined)
+    lines.push(`${result.read} read, ${result.inserted} inserted, ${result.updated} updated, ${result.unchanged} unchanged, ${result.deleted} retired, ${result.repaired} repaired, ${result.rejected} rejected; revision ${result.revision || 'unchanged'}`)
+  if (result.rejectsFile) lines.push(`rejects: ${result.rejectsFile}`)
+  if (result.left?.length) lines.push(`not imported: ${result.left.join(', ')}`)
+  for (const { message, count } of result.warnings?.slice(0, 5) ?? []) lines.push(`warning: ${message} (${count} ×)`)
+  return [...lines, ...result.notes ?? []]
+}

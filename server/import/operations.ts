@@ -1,0 +1,108 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { rm, stat } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { Type } from '@sinclair/typebox'
+import busboy from 'busboy'
+import { badBody, badParameter, notFound, Problem } from '../errors.js'
+import type { Call, Operation } from '../operations/operation.js'
+import { statusInfo } from '../operations/operations.js'
+import { choices } from './command.js'
+import type { ImportInputs } from './run.js'
+import { incomingFolder, keep, rejectsFile, safeName, type FrozenFile } from './uploads.js'
+
+/** Larger files go by the command line, which reads from disk. */
+export const MAX_UPLOAD_BYTES = 4 * 2 ** 30
+const MAX_FILES = 20
+
+export const operations: readonly Operation[] = [
+  {
+    id: 'postImport', method: 'post', path: '/imports', summary: 'Import a file into a layer, or publish it as a layer of its own', tags: ['Imports'],
+    roles: ['steward'], body: { contentType: 'raw' },
+    responses: { 201: 'The job that imports it; its address is in Location', 413: 'The file is too large' },
+    handler: async (call, response) => {
+      const { fields, file } = await receive(call)
+      const mode = fields.mode ?? 'publish'
+      if (mode !== 'import' && mode !== 'publish') throw badParameter('mode', `mode is “import” or “publish”, not “${mode.slice(0, 40)}”.`)
+      if (mode === 'import' && fields.layer) call.app.store.catalogue.get(fields.layer)
+      const inputs: ImportInputs = { file, dataDir: call.app.config.dataDir, ...choices({ ...fields, ...(fields.map ? { map: fields.map.split(/[\n,;]+/).filter(Boolean) } : {}) }) }
+      const job = await call.app.jobs.submit(mode, inputs, call.reader)
+      response.status(201).set('Location', `${call.base}/ogc/jobs/${job.id}`).json(statusInfo(job, call))
+    },
+  },
+  {
+    id: 'getRejects', method: 'get', path: '/imports/{jobId}/rejects', summary: 'Rejected rows of an import, one JSON object a line', tags: ['Imports'], roles: ['editor', 'steward'],
+    parameters: [{ name: 'jobId', in: 'path', required: true, description: 'The import\'s job id', schema: Type.String({ format: 'uuid' }) }],
+    handler: async (call, response) => {
+      const { jobId } = call.params
+      if (!await call.app.jobs.get(jobId)) throw notFound(`There is no import ${jobId}.`)
+      const path = rejectsFile(call.app.config.dataDir, jobId)
+      response.type('application/x-ndjson')
+      if (await stat(path).then(() => true, () => false)) await pipeline(createReadStream(path), response)
+      else response.end()
+    },
+  },
+  {
+    id: 'unpublish', method: 'delete', path: '/imports/layers/{collectionId}', summary: 'Take a published layer away, with all its rows', tags: ['Imports'], roles: ['steward'],
+    parameters: [{ name: 'collectionId', in: 'path', required: true, description: 'The published layer', schema: Type.String({ maxLength: 60 }) }],
+    handler: async (call, response) => {
+      await call.app.store.catalogue.unpublish(call.params.collectionId, call.reader.subject)
+      response.status(204).end()
+    },
+  },
+]
+
+interface Received { readonly fields: Readonly<Record<string, string>>; readonly file: FrozenFile }
+
+/** Streams the upload to disk. Several files are one Shapefile with its companions. */
+async function receive({ request, app }: Call): Promise<Received> {
+  if (!/^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '')) throw new Problem(415, 'invalid-body', 'Send the file as multipart/form-data, in a field called “file”.')
+  if (Number(request.headers['content-length'] ?? 0) > MAX_UPLOAD_BYTES + 2 ** 20) throw tooLarge()
+  const incoming = await incomingFolder(app.config.dataDir)
+  try {
+    const { fields, names } = await parts(request, incoming)
+    const main = names.find(name => extname(name).toLowerCase() === '.shp') ?? names[0]
+    if (main === undefined) throw badBody('The form holds no file: send it in a field called “file”.')
+    return { fields, file: await keep(incoming, main, app.config.dataDir) }
+  } catch (error) {
+    await rm(incoming, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function parts(request: Call['request'], folder: string): Promise<{ fields: Record<string, string>; names: string[] }> {
+  const fields: Record<string, string> = {}
+  const names: string[] = []
+  const written: Promise<void>[] = []
+  const form = malformed(() => busboy({ headers: request.headers, defParamCharset: 'utf8', limits: { fileSize: MAX_UPLOAD_BYTES, files: MAX_FILES, fields: 40, fieldSize: 1 << 16 } }))
+  form.on('field', (name, value) => { fields[name] = value })
+  form.on('filesLimit', () => form.destroy(badBody(`At most ${MAX_FILES} files can be sent at once.`)))
+  form.on('file', (_field, stream, { filename }) => {
+    const name = safeName(filename ?? 'upload')
+    names.push(name)
+    stream.on('limit', () => form.destroy(tooLarge()))
+    const done = pipeline(stream, createWriteStream(join(folder, name), { flags: 'wx' }))
+    done.catch(() => {})
+    written.push(done)
+  })
+  try {
+    await pipeline(request, form)
+    await Promise.all(written)
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOSPC') throw new Problem(507, 'unavailable', 'The disk of the server is full. Tell its operator; nothing was imported.')
+    throw badBody(`The upload could not be read: ${message}.`)
+  }
+  return { fields, names }
+}
+
+function malformed<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    throw badBody(`The upload could not be read: ${(error as Error).message}.`)
+  }
+}
+
+const tooLarge = () => new Problem(413, 'too-large', `The file is larger than ${MAX_UPLOAD_BYTES / 2 ** 30} GiB. Import it on the server with “npx dothi import FILE”.`)

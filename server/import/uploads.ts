@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { constants, createReadStream } from 'node:fs'
+import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { basename, dirname, extname, join } from 'node:path'
+import { reading } from './fault.js'
+
+/** An input kept under its hash, so that a rerun after a crash reads the same bytes. */
+export interface FrozenFile {
+  readonly path: string
+  /** What people call it. */
+  readonly name: string
+  readonly sha256: string
+}
+
+export const uploadsFolder = (dataDir: string) => join(dataDir, 'uploads')
+export const rejectsFile = (dataDir: string, jobId: string) => join(dataDir, 'rejects', `${jobId}.ndjson`)
+
+/** Files that belong to another of the same name. */
+const COMPANIONS = new Set(['.shp', '.dbf', '.prj', '.cpg', '.shx'])
+
+/** Copies a file (a Shapefile with its companions) into the data folder. */
+export async function freeze(file: string, dataDir: string): Promise<FrozenFile> {
+  return reading('file', async () => {
+    await stat(file)
+    const incoming = await incomingFolder(dataDir)
+    for (const name of await companionsOf(file)) await copyFile(join(dirname(file), name), join(incoming, safeName(name)), constants.COPYFILE_FICLONE)
+    return keep(incoming, safeName(basename(file)), dataDir)
+  })
+}
+
+async function companionsOf(file: string): Promise<string[]> {
+  const own = basename(file)
+  const extension = extname(own).toLowerCase()
+  if (extension !== '.shp' && extension !== '.asc') return [own]
+  const stem = own.slice(0, -extension.length).toLowerCase()
+  const wanted = extension === '.shp' ? COMPANIONS : new Set(['.asc', '.prj'])
+  return (await readdir(dirname(file))).filter(name => wanted.has(extname(name).toLowerCase()) && name.slice(0, -extname(name).length).toLowerCase() === stem)
+}
+
+/** A new folder beside the kept ones, so that keeping is a rename. */
+export async function incomingFolder(dataDir: string): Promise<string> {
+  const folder = join(uploadsFolder(dataDir), `incoming-${randomUUID()}`)
+  await mkdir(folder, { recursive: true })
+  return folder
+}
+
+/** Gives an incoming folder its name by content. The same content is kept once. */
+export async function keep(incoming: string, main: string, dataDir: string): Promise<FrozenFile> {
+  const hash = createHash('sha256')
+  for (const name of (await readdir(incoming)).sort()) {
+    hash.update(`${name}\0`)
+    for await (const chunk of createReadStream(join(incoming, name))) hash.update(chunk as Buffer)
+  }
+  const sha256 = hash.digest('hex')
+  const folder = join(uploadsFolder(dataDir), sha256)
+  try {
+    await rename(incoming, folder)
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    await rm(incoming, { recursive: true, force: true })
+  }
+  return { path: join(folder, main), name: main, sha256 }
+}
+
+/** The last part of a name that came from outside, without what a file system or shell may trip over. */
+export function safeName(name: string): string {
+  const last = name.split(/[\\/]/).at(-1)!.normalize('NFC').replace(/[^\p{L}\p{N}._ ()-]/gu, '_').replace(/^\.+/, '')
+  return last.slice(-120) || 'upload'
+}
