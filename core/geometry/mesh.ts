@@ -48,14 +48,11 @@ export class MeshBuilder {
     return i
   }
 
-  /** Sets the normal of a vertex, in the mesh's frame. */
+  /** Sets the normal of a vertex; `place` must be a rotation then. */
   normal(vertex: number, x: number, y: number, z: number): void {
-    this.#normals?.set([x, y, z], 3 * vertex)
-  }
-
-  /** A placed vertex as stored, for builders that work in the mesh's frame. */
-  position(vertex: number): readonly [number, number, number] {
-    return [this.#positions[3 * vertex]!, this.#positions[3 * vertex + 1]!, this.#positions[3 * vertex + 2]!]
+    if (!this.#normals) return
+    this.#place(x, y, z, this.#at)
+    this.#normals.set(this.#at, 3 * vertex)
   }
 
   triangle(a: number, b: number, c: number): void {

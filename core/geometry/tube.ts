@@ -7,11 +7,12 @@ export interface Tube {
   readonly colour: Colour
 }
 
-type Vector = readonly [number, number, number]
+type Vector = readonly [number, number, number, ...number[]]
+type PathPoint = readonly [x: number, y: number, z: number, ground: number]
 
 /**
- * A closed pipe around a line, with mitred bends and flat ends. `path` is x, y, z triples in the mesh's own frame
- * (`asIs` must be its `place`: bends need true angles).
+ * A closed pipe around a line, with mitred bends and flat ends. `path` is x, y, z, ground quadruples in metres of one
+ * Cartesian frame, so the builder's `place` may turn but not bend it; `ground` is the level over or under which the pipe runs.
  * Normals point outwards; without them in the mesh, the tube is flat-shaded.
  */
 export function addTube(mesh: MeshBuilder, path: ArrayLike<number>, { radius, sides = 8, colour }: Tube): void {
@@ -38,7 +39,8 @@ export function addTube(mesh: MeshBuilder, path: ArrayLike<number>, { radius, si
       const across = normalise(minus(outwards, scaled(tangent, dot(outwards, tangent))))
       const offset = mitre ? plus(across, scaled(mitre, dot(across, mitre) * stretch)) : across
       const [x, y, z] = plus(point, scaled(offset, radius))
-      mesh.normal(mesh.vertex(x, y, z), ...across)
+      mesh.ground = point[3]
+      mesh.normal(mesh.vertex(x, y, z), across[0], across[1], across[2])
     }
   })
   for (let i = 0; i + 1 < rings.length; i++) {
@@ -56,10 +58,11 @@ export function addTube(mesh: MeshBuilder, path: ArrayLike<number>, { radius, si
   }
 }
 
-function distinct(path: ArrayLike<number>): Vector[] {
-  const points: Vector[] = []
-  for (let i = 0; i + 2 < path.length; i += 3) {
-    const point: Vector = [path[i]!, path[i + 1]!, path[i + 2]!]
+/** Points less than a millimetre apart have no direction between them. */
+function distinct(path: ArrayLike<number>): PathPoint[] {
+  const points: PathPoint[] = []
+  for (let i = 0; i + 3 < path.length; i += 4) {
+    const point: PathPoint = [path[i]!, path[i + 1]!, path[i + 2]!, path[i + 3]!]
     const last = points.at(-1)
     if (!last || length(minus(point, last)) > 1e-3) points.push(point)
   }
@@ -78,7 +81,7 @@ const minus = (a: Vector, b: Vector): Vector => [a[0] - b[0], a[1] - b[1], a[2] 
 const scaled = (a: Vector, s: number): Vector => [a[0] * s, a[1] * s, a[2] * s]
 const dot = (a: Vector, b: Vector): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 const cross = (a: Vector, b: Vector): Vector => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-const length = (a: Vector): number => Math.hypot(...a)
+const length = (a: Vector): number => Math.hypot(a[0], a[1], a[2])
 const direction = (from: Vector, to: Vector): Vector => normalise(minus(to, from))
 
 function normalise(a: Vector): Vector {

@@ -34,6 +34,8 @@ const COMPONENT = { uint8: 5121, uint16: 5123, uint32: 5125, float32: 5126 } as 
  */
 export function writeGlb(content: GlbContent): Uint8Array {
   const { mesh, frame, featureClass, featureCount, columns, doubleSided, generator } = content
+  // glTF knows no empty accessor: features too small to have a triangle leave a scene without nodes.
+  if (mesh.indices.length === 0) return pack({ asset: { version: '2.0', generator }, scene: 0, scenes: [{}] }, new BinaryChunk())
   const binary = new BinaryChunk()
   const vertices = mesh.features.length
   const attribute = (data: ArrayBufferView, componentType: number, type: string, more: object = {}) =>
@@ -139,13 +141,13 @@ class BinaryChunk {
   }
 }
 
-/** Header, JSON chunk padded by spaces, binary chunk padded by zeros. Source: glTF 2.0 §4.4. */
+/** Header, JSON chunk padded by spaces, binary chunk (if any) padded by zeros. Source: glTF 2.0 §4.4. */
 function pack(json: object, binary: BinaryChunk): Uint8Array {
   const text = Buffer.from(JSON.stringify(json))
   // The binary chunk's data start at a multiple of 8 in the file, so that readers may map FLOAT64 without a copy.
   const textLength = ((20 + text.length + 8 + 7) & ~7) - 28
   const binaryLength = (binary.byteLength + 7) & ~7
-  const glb = Buffer.alloc(28 + textLength + binaryLength)
+  const glb = Buffer.alloc(20 + textLength + (binaryLength && 8 + binaryLength))
   glb.writeUInt32LE(0x46546c67, 0)
   glb.writeUInt32LE(2, 4)
   glb.writeUInt32LE(glb.length, 8)
@@ -153,6 +155,7 @@ function pack(json: object, binary: BinaryChunk): Uint8Array {
   glb.writeUInt32LE(0x4e4f534a, 16)
   text.copy(glb, 20)
   glb.fill(0x20, 20 + text.length, 20 + textLength)
+  if (!binaryLength) return glb
   glb.writeUInt32LE(binaryLength, 20 + textLength)
   glb.writeUInt32LE(0x004e4942, 24 + textLength)
   for (const { at, bytes } of binary.parts) glb.set(bytes, 28 + textLength + at)

@@ -114,7 +114,7 @@ t.test('terrain in a real store', async t => {
     t.equal(await heightAt(store, 108.203, 16.045, { asOf: then }), 600)
     t.equal(await terrainRevision(store), before + 2)
     t.equal((await terrainSummary(store))!.sources.length, 1)
-    await t.rejects(removeTerrain(store, 'survey'), { status: 404 })
+    await t.rejects(removeTerrain(store, 'survey'), /no terrain named/)
   })
 
   await t.test('every change of the ground stands in the change log with its cells', async t => {
@@ -126,8 +126,8 @@ t.test('terrain in a real store', async t => {
 
   await t.test('a raster without heights and an unknown CRS are refused, and leave no revision', async t => {
     const before = await terrainRevision(store)
-    await t.rejects(storeTerrain(store, raster(() => NaN, [108, 16, 108.01, 16.01], 30), { name: 'void', actor: 'test' }), { status: 400 })
-    await t.rejects(terrainGrid(store, { srid: 999_999, origin: [0, 0], cell: 10, rows: 1, cols: 1 }), { status: 400 })
+    await t.rejects(storeTerrain(store, raster(() => NaN, [108, 16, 108.01, 16.01], 30), { name: 'void', actor: 'test' }), /holds no height/)
+    await t.rejects(terrainGrid(store, { srid: 999_999, origin: [0, 0], cell: 10, rows: 1, cols: 1 }), /not a coordinate reference system/)
     t.equal(await terrainRevision(store), before)
     const controller = new AbortController()
     controller.abort()

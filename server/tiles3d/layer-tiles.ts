@@ -1,0 +1,163 @@
+/**
+ * A layer as 3D tiles: the tree from one query, then each tile from the rows of its ids.
+ * Every row comes through the store's one door, for the reader who asks.
+ */
+import { sql } from 'kysely'
+import type { BBox } from '../../core/bbox.js'
+import type { Tile } from '../../core/tile-matrix.js'
+import type { Column, Layer } from '../../layers/layer.js'
+import { visibleColumns } from '../store/rights.js'
+import type { AsOf, Branch, Reader, Row, Store } from '../store/store.js'
+import { DEFAULT_HEIGHT_M, FOUNDATION_M, metresOf, prepareShapes } from './prepare.js'
+import type { TileJob } from './encode.js'
+import type { PropertyColumn } from './glb.js'
+import { heightsAt, terrainRevision } from './terrain-store.js'
+import { buildTree, tilesOf, type Placed, type TileNode } from './tree.js'
+
+/** Which rows of which layer, for whom. */
+export interface TilesOf {
+  readonly layer: Layer
+  readonly branch: Branch
+  readonly asOf: AsOf
+  readonly reader: Reader
+  readonly run?: string
+}
+
+/** A feature's place, with what its rows alone do not say. */
+export interface PlacedFeature extends Placed {
+  /** Orthometric: the row's own, else the terrain's, else 0. */
+  readonly ground: number
+}
+
+export interface LayerTree {
+  readonly root: TileNode<PlacedFeature> | null
+  readonly tiles: ReadonlyMap<string, TileNode<PlacedFeature>>
+  readonly count: number
+}
+
+export const tileName = ({ z, x, y }: Tile) => `${z}/${x}/${y}`
+
+/** The last revision that changed what tiles show: of the rows, or of the ground they stand on. */
+export async function tilesRevision(store: Store, { layer, branch, asOf }: TilesOf): Promise<number> {
+  return Math.max(await store.layerRevision(layer, branch, asOf), await terrainRevision(store, { branch, asOf }))
+}
+
+/** One query over the layer: places, levels, sizes; then the quadtree in memory. */
+export async function buildLayerTree(store: Store, of: TilesOf): Promise<LayerTree> {
+  const { layer, reader } = of
+  const levels = levelColumns(layer, reader)
+  const view = await store.view({ ...of, columns: levels.map(column => column.name) })
+  const { rows } = await sql<Row>`
+    select v.id, st_xmin(v.geom) as west, st_ymin(v.geom) as south, st_xmax(v.geom) as east, st_ymax(v.geom) as north,
+      v.ground_z, v.height, st_zmin(v.solid) as solid_min, st_zmax(v.solid) as solid_max
+      ${sql.join([sql``, ...levels.map(column => sql.ref(`v.${column.name}`))])}
+    from ${view.as('v')} where not st_isempty(v.geom)
+  `.execute(store.pool(reader.clearance))
+  const ground = await groundOf(store, of, rows)
+  const { geoidOffset } = await store.city()
+  const features = rows.map((row, i) => place(layer, row, ground[i]!, geoidOffset))
+  const root = buildTree(features)
+  return { root, tiles: new Map(root ? [...tilesOf(root)].map(tile => [tileName(tile), tile]) : []), count: rows.length }
+}
+
+/** Columns that say how high a feature lies, as far as the reader may see them. */
+function levelColumns({ threeD, ...layer }: Layer, reader: Reader): readonly Column[] {
+  const names = new Set([threeD?.diameter, threeD?.level, threeD?.levelTo, threeD?.cover, threeD?.base, threeD?.top])
+  return visibleColumns({ threeD, ...layer }, reader.clearance).filter(column => names.has(column.name))
+}
+
+/** Ground levels of rows: their own, else of the terrain under the middle of their box, else 0. */
+async function groundOf(store: Store, { branch, asOf }: TilesOf, rows: readonly Row[]): Promise<Float64Array> {
+  const ground = Float64Array.from(rows, row => (row.ground_z as number | null) ?? NaN)
+  const open = [...ground.keys()].filter(i => Number.isNaN(ground[i]))
+  const heights = await heightsAt(store, open.map(i => middle(boxOf(rows[i]!))), { branch, asOf })
+  open.forEach((i, k) => { ground[i] = heights[k]! })
+  return ground.map(h => (h === h ? h : 0))
+}
+
+function place(layer: Layer, row: Row, ground: number, geoidOffset: number): PlacedFeature {
+  const box = boxOf(row)
+  const [low, high] = heightRange(layer, row, ground)
+  const [width, depth] = extentM(box)
+  return {
+    id: row.id as number, box, ground,
+    minHeight: low + geoidOffset, maxHeight: high + geoidOffset,
+    size: Math.hypot(width, depth, high - low),
+  }
+}
+
+/** Lowest and highest orthometric level that a feature's mesh can reach. */
+function heightRange(layer: Layer, row: Row, ground: number): [low: number, high: number] {
+  const { threeD } = layer
+  const height = row.height as number | null
+  const column = (name: string | undefined) => (name === undefined ? undefined : (row[name] as number | null | undefined) ?? undefined)
+  const levels = [column(threeD?.level), column(threeD?.levelTo), column(threeD?.base), column(threeD?.top)].filter(level => level !== undefined)
+  switch (threeD?.form) {
+    case 'tube': {
+      // Draped tubes follow ground that may rise and fall along them: a tenth of their length is steeper than streets are.
+      const slack = 3 + 0.1 * Math.hypot(...extentM(boxOf(row))) + metresOf(layer, threeD.diameter, row, 0)
+      const depth = column(threeD.cover) ?? 1
+      return [Math.min(...levels, ground - depth) - slack, Math.max(...levels, ground + (height ?? 0)) + slack]
+    }
+    case 'instance': return [Math.min(...levels, ground) - 1, Math.max(...levels, ground + (height ?? 10)) + 1]
+    default: return row.solid_min === null || row.solid_min === undefined
+      ? [Math.min(...levels, ground) - FOUNDATION_M, Math.max(...levels, ground + (height ?? DEFAULT_HEIGHT_M))]
+      : [Math.min(row.solid_min as number, ground), row.solid_max as number]
+  }
+}
+
+const boxOf = (row: Row): BBox => [row.west as number, row.south as number, row.east as number, row.north as number]
+const middle = ([west, south, east, north]: BBox): [number, number] => [(west + east) / 2, (south + north) / 2]
+
+function extentM([west, south, east, north]: BBox): [width: number, depth: number] {
+  return [(east - west) * 111_320 * Math.cos((south * Math.PI) / 180), (north - south) * 110_574]
+}
+
+/** The rows of a tile, ready to be encoded elsewhere. */
+export async function readTile(store: Store, of: TilesOf, node: TileNode<PlacedFeature>): Promise<TileJob> {
+  const { layer, reader } = of
+  const shown = visibleColumns(layer, reader.clearance).filter(column => column.inTiles)
+  const levels = levelColumns(layer, reader)
+  const names = [...new Set([...shown, ...levels, ...paintColumns(layer, reader)].map(column => column.name))]
+  const view = await store.view({ ...of, columns: names })
+  const { rows } = await sql<Row>`
+    select v.id, v.geom, v.solid, v.height ${sql.join([sql``, ...names.map(name => sql.ref(`v.${name}`))])}
+    from ${view.as('v')} where v.id = any(${node.features.map(feature => feature.id)}::int8[])
+  `.execute(store.pool(reader.clearance))
+  // In the tree's order, whatever order the database found them in: equal tiles have equal bytes.
+  const byId = new Map(rows.map(row => [row.id as number, row]))
+  const features = node.features.filter(feature => byId.has(feature.id))
+  const inOrder = features.map(feature => byId.get(feature.id)!)
+  const { geoidOffset } = await store.city()
+  const ground = Float64Array.from(features, feature => feature.ground)
+  return {
+    layer: layer.id,
+    centre: middle(node.content.box),
+    geoidOffset,
+    ids: Float64Array.from(features, feature => feature.id),
+    ground,
+    columns: [{ name: 'height', description: 'Height above the ground, metres', type: 'FLOAT64', values: inOrder.map(row => row.height as number | null) }, ...shown.map(column => propertyColumn(column, inOrder))],
+    shapes: await prepareShapes(store, of, inOrder, ground),
+  }
+}
+
+function paintColumns(layer: Layer, reader: Reader): readonly Column[] {
+  const by = [layer.style.line, layer.style.circle].flatMap(paint => (paint && typeof paint !== 'string' ? [paint.by] : []))
+  return visibleColumns(layer, reader.clearance).filter(column => by.includes(column.name))
+}
+
+function propertyColumn({ name, title, unit, type }: Column, rows: readonly Row[]): PropertyColumn {
+  const description = unit ? `${title.en}, ${unit}` : title.en
+  switch (type) {
+    case 'integer': case 'number': return { name, description, type: 'FLOAT64', values: rows.map(row => row[name] as number | null) }
+    case 'boolean': return { name, description: `${description} (255: unknown)`, type: 'UINT8', noData: 255, values: rows.map(row => (row[name] === null ? 255 : Number(row[name]))) }
+    default: return { name, description, type: 'STRING', values: rows.map(row => textOf(row[name])) }
+  }
+}
+
+function textOf(value: unknown): string | null {
+  if (value === null || value === undefined) return null
+  if (typeof value === 'string') return value
+  return value instanceof Date ? value.toISOString() : JSON.stringify(value)
+}
+

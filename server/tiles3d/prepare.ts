@@ -1,0 +1,137 @@
+/** Rows → shapes: what a layer's 3D form needs of its rows and of the terrain, before a worker makes the mesh. */
+import type { Layer } from '../../layers/layer.js'
+import type { Row, Store } from '../store/store.js'
+import type { Extrusions, Symbols, TileJob, Tubes } from './encode.js'
+import type { TilesOf } from './layer-tiles.js'
+import { packHex } from './packed-bytes.js'
+import { linearRgb, paintColour } from './paint-colour.js'
+import { heightsAt } from './terrain-store.js'
+import { readFlat } from './wkb-rings.js'
+
+/** `rows` in feature order with `geom`, `solid`, `height` and the layer's level columns; `ground` orthometric. */
+export async function prepareShapes(store: Store, of: TilesOf, rows: readonly Row[], ground: Float64Array): Promise<TileJob['shapes']> {
+  switch (of.layer.threeD?.form) {
+    case 'tube': return tubes(store, of, rows)
+    case 'instance': return symbols(of.layer, rows, ground)
+    default: return extrusions(of.layer, rows, ground)
+  }
+}
+
+/** How far walls reach into the ground, so that houses on slopes do not float; metres. */
+export const FOUNDATION_M = 1.5
+/** Drawn height of extrusions without one; metres. */
+export const DEFAULT_HEIGHT_M = 3.5
+
+/** Quiet plaster and a lighter roof: colour belongs to data, and that comes later, by feature. */
+const WALL = linearRgb('#ded8cc')
+const ROOF = linearRgb('#f3efe7')
+
+function extrusions({ threeD }: Layer, rows: readonly Row[], ground: Float64Array): Extrusions {
+  const level = (row: Row, name: string | undefined) => (name === undefined ? null : (row[name] as number | null | undefined) ?? null)
+  const top = Float64Array.from(rows, (row, i) => level(row, threeD?.top) ?? ground[i]! + ((row.height as number | null) ?? DEFAULT_HEIGHT_M))
+  return {
+    form: 'extrude',
+    footprints: packHex(rows.map(row => (row.solid ? null : row.geom as string))),
+    solids: packHex(rows.map(row => row.solid as string | null)),
+    // Something that hangs in the air without a known underside is drawn a metre thick.
+    base: Float64Array.from(rows, (row, i) => level(row, threeD?.base) ?? (level(row, threeD?.top) === null ? ground[i]! - FOUNDATION_M : top[i]! - 1)),
+    top,
+    wall: WALL, roof: ROOF,
+  }
+}
+
+/** Draped lines get a point at least this often, metres. */
+const DRAPE_STEP_M = 40
+/** Depth of a buried line about which nothing is known, metres. */
+const USUAL_COVER_M = 1
+/** Cables without a diameter, metres. */
+const CABLE_DIAMETER_M = 0.15
+
+/**
+ * Axis levels, from what is known best: levels at both ends; else the cover under the terrain; else the height above it;
+ * else one level; else the usual cover.
+ */
+async function tubes(store: Store, { layer, branch, asOf }: TilesOf, rows: readonly Row[]): Promise<Tubes> {
+  const lines = rows.flatMap((row, feature) => readFlat(Buffer.from(row.geom as string, 'hex')).parts
+    .map(part => ({ feature, row, points: densified(part[0]!, DRAPE_STEP_M) })))
+  const terrain = await heightsAt(store, lines.flatMap(line => line.points), { branch, asOf })
+  let at = 0
+  return {
+    form: 'tube',
+    lines: lines.map(({ feature, row, points }) => {
+      const radius = metresOf(layer, layer.threeD?.diameter, row, CABLE_DIAMETER_M) / 2
+      const path = new Float64Array(points.length * 4)
+      const shares = sharesAlong(points)
+      points.forEach(([lon, lat], i) => {
+        const known = terrain[at++]!
+        const axis = axisLevel(layer, row, radius, known, shares[i]!)
+        path.set([lon, lat, axis, known === known ? known : axis], 4 * i)
+      })
+      return { feature, path, radius, colour: paintColour(layer.style.line, row, '#7a8a99') }
+    }),
+  }
+}
+
+function axisLevel({ threeD }: Layer, row: Row, radius: number, terrain: number, share: number): number {
+  const column = (name: string | undefined) => (name === undefined ? null : (row[name] as number | null | undefined) ?? null)
+  const [from, to, cover, height] = [column(threeD?.level), column(threeD?.levelTo), column(threeD?.cover), row.height as number | null]
+  const aboveInvert = threeD?.levelOf === 'invert' ? radius : 0
+  const hasTerrain = terrain === terrain
+  if (from !== null && to !== null) return from + (to - from) * share + aboveInvert
+  if (hasTerrain && cover !== null && cover > 0) return terrain - cover - radius
+  if (hasTerrain && height !== null && height > 0) return terrain + height
+  if (from !== null) return from + aboveInvert
+  return (hasTerrain ? terrain : 0) - USUAL_COVER_M - radius
+}
+
+/** The line with points put in, so that none is further than `step` metres from the next. */
+function densified(line: Float64Array, step: number): [lon: number, lat: number][] {
+  const points: [number, number][] = []
+  const kx = 111_320 * Math.cos(((line[1] ?? 0) * Math.PI) / 180)
+  for (let i = 0; i + 1 < line.length; i += 2) {
+    const [lon, lat] = [line[i]!, line[i + 1]!]
+    if (i > 0) {
+      const [lon0, lat0] = [line[i - 2]!, line[i - 1]!]
+      const pieces = Math.min(1000, Math.ceil(Math.hypot((lon - lon0) * kx, (lat - lat0) * 110_574) / step))
+      for (let k = 1; k < pieces; k++) points.push([lon0 + ((lon - lon0) * k) / pieces, lat0 + ((lat - lat0) * k) / pieces])
+    }
+    points.push([lon, lat])
+  }
+  return points
+}
+
+/** How far along the line each point is, 0…1. */
+function sharesAlong(points: readonly (readonly [number, number])[]): number[] {
+  const shares = [0]
+  const kx = Math.cos(((points[0]?.[1] ?? 0) * Math.PI) / 180)
+  for (let i = 1; i < points.length; i++) shares.push(shares[i - 1]! + Math.hypot((points[i]![0] - points[i - 1]![0]) * kx, points[i]![1] - points[i - 1]![1]))
+  const length = shares.at(-1)! || 1
+  return shares.map(share => share / length)
+}
+
+/** Trees by height and crown; everything else a post on its level, or from its level up to the ground where that is above. */
+function symbols(layer: Layer, rows: readonly Row[], ground: Float64Array): Symbols {
+  const shape = layer.group === 'nature' ? 'tree' : 'post'
+  const crown = layer.columns.find(column => column.name.startsWith('crown'))?.name
+  const level = layer.threeD?.level
+  return {
+    form: 'instance', shape,
+    things: rows.flatMap((row, feature) => {
+      const height = (row.height as number | null) ?? (shape === 'tree' ? 6 : 2)
+      const base = (level === undefined ? null : row[level] as number | null | undefined) ?? ground[feature]!
+      const isBuried = base < ground[feature]! - 0.3
+      const top = isBuried ? ground[feature]! : base + height
+      const width = shape === 'tree' ? (crown === undefined ? null : row[crown] as number | null) ?? height * 0.6 : isBuried ? 1 : Math.min(2.5, Math.max(0.3, height / 6))
+      const colour = paintColour(layer.style.circle, row, '#7f9f6a')
+      return readFlat(Buffer.from(row.geom as string, 'hex')).parts.map(([point]) => ({ feature, lon: point![0]!, lat: point![1]!, base, top, width, colour }))
+    }),
+  }
+}
+
+/** A column's value in metres, whatever the layer's unit for it is. */
+export function metresOf(layer: Layer, name: string | undefined, row: Row, otherwise: number): number {
+  const value = name === undefined ? null : row[name] as number | null | undefined
+  if (value === null || value === undefined) return otherwise
+  const unit = layer.columns.find(column => column.name === name)?.unit
+  return unit === 'mm' ? value / 1000 : unit === 'cm' ? value / 100 : value
+}
