@@ -1,7 +1,10 @@
 /** Where the parts are joined: the database, the jobs and the operations of each. */
 import type pg from 'pg'
 import type { Layer } from '../layers/layer.js'
+import { operations as cityOperations } from './city.js'
 import type { Config } from './config.js'
+import { registerJobs as registerImportJobs } from './import/jobs.js'
+import { operations as importOperations } from './import/operations.js'
 import { createJobs } from './operations/jobs-impl.js'
 import type { LocalJobs } from './operations/jobs-impl.js'
 import type { Operation } from './operations/operation.js'
@@ -13,14 +16,19 @@ import { ensureSampleRun } from './scenarios/sample.js'
 import { checkDatabase, connectionOf, openCluster } from './store/cluster.js'
 import { openStore } from './store/open-store.js'
 import type { Store } from './store/store.js'
+import { operations as tiles3dOperations } from './tiles3d/operations.js'
 
 export const OPERATIONS: readonly Operation[] = [
-  ...jobOperations,
+  ...cityOperations,
   ...ogcOperations,
+  ...tiles3dOperations,
+  ...importOperations,
   ...scenarioOperations,
+  ...jobOperations,
 ]
 
 function registerJobs(jobs: LocalJobs) {
+  registerImportJobs(jobs)
   registerScenarioJobs(jobs)
 }
 

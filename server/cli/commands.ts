@@ -1,9 +1,10 @@
 /** The commands of each part. */
 import type { Command } from 'commander'
 import { register as access } from '../access/command.js'
+import { register as imports } from '../import/command.js'
 import { register as jobs } from '../operations/command.js'
 import { register as scenarios } from '../scenarios/command.js'
 import { register as city } from './city-command.js'
 import type { CliContext } from './context.js'
 
-export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, scenarios, jobs, access]
+export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, imports, scenarios, jobs, access]
