@@ -1,10 +1,162 @@
+/**
+ * The viewer's composition root: address bar → state → city → scene → panels.
+ *
+ * State and events, for whoever adds a panel:
+ * - `core/state.ts` holds `AppState`, one plain value; `store.update({...})` is the only way to change it, and
+ *   `store.subscribe` (or `watches` in a Panel) tells which keys changed. The address bar follows by itself.
+ * - `core/app.ts` holds what lives as long as the page (city, scene, pick, cursor, runs, filters, imports);
+ *   `app.emit(topic)` and `app.on(topic)` tell of changes there.
+ * - A panel extends `panels/panel.ts`, lists what it `watches`, and is placed by `panels/shell.ts`.
+ * - The scene (`scene/scene.ts`) knows nothing of panels: this file carries state into it and its events back.
+ */
+import '@fontsource/be-vietnam-pro/400.css'
+import '@fontsource/be-vietnam-pro/500.css'
+import '@fontsource/be-vietnam-pro/600.css'
 import './style.css'
-import { getCity } from './core/api.js'
-import { createScene } from './scene/scene.js'
+import { ApiError, getCity, type CityInfo } from './core/api.js'
+import { createTopics, createWords, type App } from './core/app.js'
+import { createFilters } from './core/filter.js'
+import { createImports } from './core/imports.js'
+import { loadProjection } from './core/projection.js'
+import { createRuns } from './core/runs.js'
+import { createStore, type AppState, type CameraState, type Language } from './core/state.js'
+import { decodeState, encodeState } from './core/url-state.js'
+import { shownLayers } from './core/visibility.js'
+import { provideApp } from './panels/panel.js'
 
-const city = await getCity()
-const scene = createScene(document.querySelector('canvas')!, city, city.layers, city.layers.filter((l) => l.style.visible !== false).map((l) => l.id), {
-  onCamera() {}, onPick(f) { console.log(JSON.stringify(f)) }, onCursor() {}, onTick() {}, onBusy() {},
-})
-scene.setCamera({ lon: 108.2265, lat: 16.066, distance: 3800, heading: 20, pitch: 32 })
-Object.assign(window, { scene })
+const asked = decodeState(location.hash)
+const store = createStore({
+  language: rememberedLanguage(), camera: { lon: 0, lat: 0, distance: 4000, heading: 0, pitch: 35 }, shown: {}, panel: null, selection: null,
+  underground: false, run: null, time: 0, playing: asked.time === undefined, speed: 900, filter: null, ...asked,
+} satisfies AppState)
+
+const app: App = {
+  store, city: null, failure: null, scene: null, projection: null, cursor: null, picked: [], notice: '', busy: 0,
+  runs: null as never, filters: null as never, imports: null as never,
+  ...createTopics(),
+  ...createWords(store),
+  layer: (id) => app.city?.layers.find((layer) => layer.id === id),
+  say(sentence) {
+    app.notice = sentence
+    app.emit('notice')
+    setTimeout(() => { if (app.notice === sentence) { app.notice = ''; app.emit('notice') } }, 4000)
+  },
+  async reload() {
+    const next = await getCity().catch(() => null)
+    if (!next) return
+    app.city = next
+    app.scene?.configure(next.layers, shownLayers(next.layers, store.state))
+    app.emit('city')
+  },
+}
+Object.assign(app, { runs: createRuns(app), filters: createFilters(app), imports: createImports(app) })
+provideApp(app)
+const [city] = await Promise.all([firstCity(), import('./panels/shell.js')])
+if (city) await open(city)
+
+/** The description of the city; a server that still prepares its data is asked again, any other failure is shown. */
+async function firstCity(): Promise<CityInfo | null> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await getCity()
+    } catch (error) {
+      const { status, message } = error instanceof ApiError ? error : { status: 0, message: '' }
+      if (status !== 503 && attempt >= 3) {
+        app.failure = { kind: 'server', why: message }
+        app.emit('city')
+        return null
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1500))
+    }
+  }
+}
+
+async function open(city: CityInfo): Promise<void> {
+  app.city = city
+  if (!asked.camera) store.update({ camera: openingView(city) })
+  if (asked.run === undefined) store.update({ run: latestRun(city) })
+  app.emit('city')
+  const canvas = document.querySelector<HTMLCanvasElement>('#scene')!
+  const projection = loadProjection(city.city.srid)
+  try {
+    const { createScene } = await import('./scene/scene.js')
+    app.scene = createScene(canvas, city, city.layers, shownLayers(city.layers, store.state), {
+      onCamera: (camera) => store.update({ camera }),
+      onPick(picked, at) {
+        app.picked = picked
+        app.emit('pick')
+        store.update({ selection: picked[0] ? { layer: picked[0].layer, id: picked[0].id, at } : null })
+      },
+      onCursor(cursor) { app.cursor = cursor; app.emit('cursor') },
+      onTick: (seconds) => app.runs.tick(seconds),
+      onBusy(pending) { if (Math.sign(pending) !== Math.sign(app.busy)) { app.busy = pending; app.emit('busy') } },
+    })
+  } catch (error) {
+    app.failure = { kind: 'webgl', why: (error as Error).message }
+    return app.emit('city')
+  }
+  app.scene.setCamera(store.state.camera)
+  app.projection = await projection
+  app.emit('scene')
+  follow(store.state, new Set(['selection', 'underground', 'run', 'playing', 'filter']))
+  store.subscribe(follow)
+  addEventListener('hashchange', () => {
+    if (location.hash !== encodeState(store.state)) {
+      const next = decodeState(location.hash)
+      store.update(next)
+      if (next.camera) app.scene?.setCamera(next.camera)
+    }
+  })
+}
+
+/** What changed in the state goes to the scene and to the address bar. */
+function follow(state: AppState, changed: ReadonlySet<keyof AppState>): void {
+  const { scene, city } = app
+  if (!scene || !city) return
+  if (changed.has('underground')) scene.setUnderground(state.underground)
+  if (changed.has('shown') || changed.has('underground')) scene.setLayers(shownLayers(city.layers, state))
+  if (changed.has('selection')) {
+    scene.buildings.select(state.selection?.layer === 'buildings' ? state.selection.id : null)
+    const picked = app.picked.find(({ layer, id }) => layer === state.selection?.layer && id === state.selection.id)
+    scene.outline(picked?.outline.length ? picked.outline : null)
+  }
+  if (changed.has('run')) void app.runs.show(state.run).then(animate)
+  if (changed.has('time')) app.runs.sync()
+  if (changed.has('playing') || changed.has('time') || changed.has('run')) animate()
+  if (changed.has('filter')) void app.filters.sync()
+  if (changed.has('language')) localStorage.setItem('dothi-language', state.language)
+  scheduleAddress()
+}
+
+const animate = () => app.scene?.setRunning(store.state.playing && app.runs.manifest !== null && !app.runs.failed)
+
+let addressTimer: ReturnType<typeof setTimeout> | undefined
+function scheduleAddress(): void {
+  addressTimer ??= setTimeout(() => {
+    addressTimer = undefined
+    history.replaceState(null, '', location.pathname + encodeState(store.state))
+  }, 300)
+}
+
+/** Over the Hàn river towards the mouth in the sample city; over the middle of any other. */
+function openingView({ city, terrain }: CityInfo): CameraState {
+  const { lon, lat, zoom } = city.home
+  const distance = Math.min(60_000, Math.max(600, 4200 * 2 ** (14 - zoom)))
+  return { lon, lat, distance, heading: terrain ? 24 : 0, pitch: 30 }
+}
+
+function latestRun({ scenarios }: CityInfo): string | null {
+  for (const { latestRun } of scenarios) {
+    const id = typeof latestRun === 'string' ? latestRun : latestRun?.id
+    if (id) return id
+  }
+  return null
+}
+
+/** Vietnamese unless the reader has chosen otherwise. */
+function rememberedLanguage(): Language {
+  return localStorage.getItem('dothi-language') === 'en' ? 'en' : 'vi'
+}
+
+// For tests and for the curious: the page's own objects, nothing more.
+Object.assign(globalThis, { dothi: app })

@@ -12,9 +12,9 @@ export interface Outline {
   resize(size: Vector2): void
 }
 
-export function createOutline(): Outline {
+export function createOutline(colour: string, width: number): Outline {
   const group = new Group()
-  const material = new LineMaterial({ color: 0xb3262e, linewidth: 3, depthTest: false, transparent: true, opacity: 0.95 })
+  const material = new LineMaterial({ color: colour, linewidth: width, depthTest: false, transparent: true, opacity: 0.95 })
   let line: LineSegments2 | null = null
   const hide = () => {
     if (!line) return

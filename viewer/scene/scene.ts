@@ -37,7 +37,7 @@ export interface CityScene {
   readonly buildings: Buildings
   camera(): CameraState
   setCamera(camera: CameraState): void
-  flyTo(lon: number, lat: number, options?: { distance?: number; heading?: number; pitch?: number }): void
+  flyTo(lon: number, lat: number, options?: { distance?: number; heading?: number; pitch?: number }, milliseconds?: number): void
   setLayers(shown: readonly string[]): void
   /** The layers' list or their data changed. */
   configure(layers: readonly ClientLayer[], shown: readonly string[]): void
@@ -46,6 +46,8 @@ export interface CityScene {
   /** While true the scene calls `onTick` and draws each frame. */
   setRunning(on: boolean): void
   outline(parts: readonly (readonly (readonly [number, number])[])[] | null): void
+  /** Lines around what a filter found on the ground. */
+  matches(parts: readonly (readonly (readonly [number, number])[])[] | null): void
   /** Where a position is on the canvas, CSS pixels; null behind the eye. */
   project(lon: number, lat: number, above?: number): [x: number, y: number] | null
   invalidate(): void
@@ -69,7 +71,8 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
   const frame = createFrame({ lon: info.city.home.lon, lat: info.city.home.lat, geoidOffset: info.city.geoidOffset })
   const pool = createWorkerPool()
   const points = createPointLayers()
-  const outline = createOutline()
+  const outline = createOutline('#b3262e', 3)
+  const found = createOutline('#0e6e73', 2)
   const raycaster = new Raycaster()
   const networks = new Map<string, Tileset>()
   let underground = false
@@ -90,7 +93,9 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
     if (shadow) shadowDirty = true
     if (!queued) { queued = true; requestAnimationFrame(draw) }
   }
-  const loaded = () => invalidate(true)
+  // Arriving tiles are shown together: a frame for each would cost more than it tells.
+  let arriving: ReturnType<typeof setTimeout> | undefined
+  const loaded = () => { arriving ??= setTimeout(() => { arriving = undefined; invalidate(true) }, software ? 400 : 60) }
 
   configureWorkers()
   const terrain = createTerrain({
@@ -98,7 +103,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
     onChange: loaded,
     onPoints: points.show, onPointsVisible: points.setVisible, onPointsGone: points.remove,
   })
-  scene.add(terrain.group, points.group, outline.group)
+  scene.add(terrain.group, points.group, outline.group, found.group)
 
   const rig = createCameraRig({
     element: canvas,
@@ -150,6 +155,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
     renderer.getSize(size)
     points.setPixelRatio(ratio)
     outline.resize(size)
+    found.resize(size)
     rig.resize(width, height)
     invalidate(true)
   }
@@ -228,6 +234,17 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
     return { lon, lat, distance, heading, pitch }
   }
 
+  /** Positions on the ground; a lone point becomes a small cross that a line can draw. */
+  function drape(part: readonly (readonly [number, number])[]): [number, number, number][] {
+    const local = part.map(([lon, lat]): [number, number, number] => {
+      const [x, y] = frame.toLocal(lon, lat, 0)
+      return [x, y, terrain.groundZ(x, y) + 0.5]
+    })
+    if (local.length !== 1) return local
+    const [[x, y, z]] = local as [[number, number, number]]
+    return Array.from({ length: 17 }, (_, i) => [x + 9 * Math.cos(i * Math.PI / 8), y + 9 * Math.sin(i * Math.PI / 8), z])
+  }
+
   new ResizeObserver(resize).observe(canvas)
   resize()
 
@@ -239,9 +256,9 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       const [x, y] = frame.toLocal(lon, lat, 0)
       rig.set({ x, y, distance, heading, pitch })
     },
-    flyTo(lon, lat, to = {}) {
+    flyTo(lon, lat, to = {}, milliseconds) {
       const [x, y] = frame.toLocal(lon, lat, 0)
-      rig.fly({ x, y, ...to })
+      rig.fly({ x, y, ...to }, milliseconds)
     },
     setLayers(next) {
       shownLayers = next
@@ -273,11 +290,13 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       if (on) invalidate()
     },
     outline(parts) {
-      if (!parts) outline.hide()
-      else outline.show(parts.map((part) => part.map(([lon, lat]) => {
-        const [x, y] = frame.toLocal(lon, lat, 0)
-        return [x, y, terrain.groundZ(x, y) + 0.4] as const
-      })))
+      if (parts) outline.show(parts.map(drape))
+      else outline.hide()
+      invalidate()
+    },
+    matches(parts) {
+      if (parts) found.show(parts.map(drape))
+      else found.hide()
       invalidate()
     },
     project(lon, lat, above = 0) {
@@ -287,7 +306,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       return behind || Math.abs(p.x) > 1.2 || Math.abs(p.y) > 1.2 ? null : [((p.x + 1) / 2) * size.x, ((1 - p.y) / 2) * size.y]
     },
     invalidate: () => invalidate(),
-    get settled() { return !queued && pending() === 0 },
+    get settled() { return !queued && arriving === undefined && pending() === 0 },
     get stats() { return { frames, tiles: terrain.drawn, calls: renderer.info.render.calls, triangles: renderer.info.render.triangles } },
   }
 }

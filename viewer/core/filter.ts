@@ -1,0 +1,88 @@
+/** The attribute filter: the AST goes to OGC API Features as CQL2, the ids that come back light up on the model. */
+import { printCql2Json } from '../../core/filter/cql2-json.js'
+import type { Filter } from '../../core/filter/ast.js'
+import { union, type BBox } from '../../core/bbox.js'
+import { ApiError, getJson } from './api.js'
+import type { App } from './app.js'
+
+export interface FilterController {
+  readonly working: boolean
+  readonly error: string
+  /** How many match, and the ids of those fetched. */
+  readonly result: { readonly matched: number; readonly ids: ReadonlySet<number>; readonly bbox: BBox | null; readonly layer: string } | null
+  /** Follows the state's filter. */
+  sync(): Promise<void>
+}
+
+/** Ids fetched at most: more would light up the whole city. */
+const LIMIT = 10_000
+
+export function createFilters(app: App): FilterController {
+  let working = false
+  let error = ''
+  let result: FilterController['result'] = null
+  let abort = new AbortController()
+
+  async function sync(): Promise<void> {
+    abort.abort()
+    abort = new AbortController()
+    const { signal } = abort
+    const { filter } = app.store.state
+    result = null
+    error = ''
+    working = filter !== null
+    app.emit('filter')
+    if (!filter) return show()
+    try {
+      const page = await getJson<FeaturePage>(filterUrl(filter.layer, filter.where), signal)
+      const ids = new Set<number>()
+      let bbox: BBox | null = null
+      const outlines: [number, number][][] = []
+      for (const feature of page.features) {
+        ids.add(Number(feature.id))
+        const parts = partsOf(feature.geometry)
+        for (const part of parts) for (const [x, y] of part) bbox = union(bbox, [x, y, x, y])
+        if (filter.layer !== 'buildings' && outlines.length < 4000) outlines.push(...parts)
+      }
+      result = { matched: page.numberMatched ?? ids.size, ids, bbox, layer: filter.layer }
+      show(outlines)
+    } catch (reason) {
+      if ((reason as Error).name === 'AbortError') return
+      error = reason instanceof ApiError && reason.message ? reason.message : app.t('error.offline')
+      show()
+    }
+    working = false
+    app.emit('filter')
+  }
+
+  function show(outlines: [number, number][][] = []): void {
+    app.scene?.buildings.highlight(result?.layer === 'buildings' ? result.ids : null)
+    app.scene?.matches(outlines.length ? outlines : null)
+  }
+
+  return {
+    get working() { return working },
+    get error() { return error },
+    get result() { return result },
+    sync,
+  }
+}
+
+interface FeaturePage { readonly numberMatched?: number; readonly features: readonly { readonly id: number | string; readonly geometry: unknown }[] }
+
+export const filterUrl = (layer: string, where: Filter) =>
+  `/ogc/collections/${layer}/items?limit=${LIMIT}&filter-lang=cql2-json&filter=${encodeURIComponent(JSON.stringify(printCql2Json(where)))}`
+
+/** Rings, lines and points of a GeoJSON geometry as lists of positions. */
+export function partsOf(geometry: unknown): [number, number][][] {
+  const g = geometry as { type: string; coordinates: never; geometries?: unknown[] } | null
+  switch (g?.type) {
+    case 'Point': return [[g.coordinates]]
+    case 'MultiPoint': return (g.coordinates as [number, number][]).map((p) => [p])
+    case 'LineString': return [g.coordinates]
+    case 'MultiLineString': case 'Polygon': return g.coordinates
+    case 'MultiPolygon': return (g.coordinates as [number, number][][][]).flat()
+    case 'GeometryCollection': return (g.geometries ?? []).flatMap(partsOf)
+    default: return []
+  }
+}

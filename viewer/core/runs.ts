@@ -1,0 +1,194 @@
+/** Flood runs as the page knows them: the one on screen with its manifest, impacts and colours; and the job that computes. */
+import type { RunManifest } from '../../simulation/manifest.js'
+import { DEPTH_STEPS } from '../../layers/depth.js'
+import type { Flood } from '../water/flood.js'
+import { ApiError, cancelJob, getJob, getJson, getRun, request, type JobStatus } from './api.js'
+import type { App, RunImpacts } from './app.js'
+
+export interface RunController {
+  readonly manifest: RunManifest | null
+  readonly impacts: RunImpacts | null
+  /** Greatest depth by building id, for the card and the colours. */
+  readonly depths: ReadonlyMap<number, number>
+  readonly job: JobStatus | null
+  /** The run could not be read. */
+  readonly failed: boolean
+  readonly loading: boolean
+  /** The shown time waits for its frames. */
+  readonly buffering: boolean
+  colourBuildings: boolean
+  /** Shows a run, or none. */
+  show(run: string | null): Promise<void>
+  /** Queues a run of a scenario; the page follows its job. */
+  start(scenario: string): Promise<void>
+  cancel(): Promise<void>
+  /** Moves the water to the state's time. */
+  sync(): void
+  /** Advances the clock by real seconds while playing. */
+  tick(seconds: number): void
+  paint(): void
+}
+
+const POLL_MS = 1500
+
+export function createRuns(app: App): RunController {
+  let manifest: RunManifest | null = null
+  let impacts: RunImpacts | null = null
+  let depths: ReadonlyMap<number, number> = new Map()
+  let flood: Flood | null = null
+  let job: JobStatus | null = null
+  let failed = false
+  let loading = false
+  let buffering = false
+  let colourBuildings = true
+  let wanted: string | null = null
+
+  async function show(run: string | null): Promise<void> {
+    wanted = run
+    if (run === manifest?.id) return
+    flood = null
+    manifest = null
+    impacts = null
+    depths = new Map()
+    failed = false
+    app.scene?.showFlood(null, null)
+    app.scene?.buildings.colour(null)
+    if (!run) return app.emit('run')
+    loading = true
+    app.emit('run')
+    try {
+      const read = await getRun(run)
+      if (wanted !== run) return
+      manifest = read
+      flood = app.scene?.showFlood(read, app.projection?.srid === read.grid.crs ? app.projection : null) ?? null
+      sync()
+      void follow(run)
+      void loadImpacts(read)
+    } catch {
+      if (wanted === run) failed = true
+    } finally {
+      loading = false
+      app.emit('run')
+    }
+  }
+
+  /** A run that still computes gains frames: read its manifest until it is complete. */
+  async function follow(run: string): Promise<void> {
+    while (manifest?.id === run && !manifest.complete && !['failed', 'dismissed', 'interrupted'].includes(manifest.state)) {
+      await pause(POLL_MS * 2)
+      const next = await getRun(run).catch(() => null)
+      if (!next || manifest?.id !== run) continue
+      manifest = next
+      flood?.extend(next)
+      sync()
+      app.emit('run')
+      if (next.complete) void loadImpacts(next)
+    }
+  }
+
+  async function loadImpacts(of: RunManifest): Promise<void> {
+    if (!of.complete) return
+    const read = await getJson<RunImpacts>(`/runs/${of.id}/impacts`).catch(() => null)
+    if (manifest?.id !== of.id) return
+    impacts = read
+    app.emit('run')
+    depths = await loadDepths(of).catch(() => new Map<number, number>())
+    if (manifest?.id === of.id) paint()
+  }
+
+  function paint(): void {
+    const colours = new Map<number, string>()
+    if (colourBuildings) {
+      for (const [id, depth] of depths) {
+        let found: string | undefined
+        for (const [from, , colour] of DEPTH_STEPS) if (depth >= from) found = colour
+        if (found) colours.set(id, found)
+      }
+    }
+    app.scene?.buildings.colour(colours.size ? colours : null)
+  }
+
+  function sync(): void {
+    if (!flood) return
+    const ready = flood.show(app.store.state.time)
+    app.scene?.invalidate()
+    if (buffering !== !ready) { buffering = !ready; app.emit('run') }
+  }
+
+  async function watch(id: string): Promise<void> {
+    while (job?.jobID === id && (job.status === 'accepted' || job.status === 'running')) {
+      await pause(POLL_MS)
+      const next = await getJob(id).catch(() => null)
+      if (!next || job?.jobID !== id) continue
+      job = next
+      // The first frames are worth seeing long before the last is computed.
+      if (next.status === 'running' && wanted !== id) {
+        const early = await getRun(id).catch(() => null)
+        if (early?.times.length) app.store.update({ run: id, time: 0, playing: true })
+      }
+      app.emit('run')
+    }
+    if (job?.jobID === id && job.status === 'successful') {
+      await app.reload()
+      if (app.store.state.run !== id) app.store.update({ run: id, time: 0, playing: true })
+    }
+  }
+
+  return {
+    get manifest() { return manifest },
+    get impacts() { return impacts },
+    get depths() { return depths },
+    get job() { return job },
+    get failed() { return failed },
+    get loading() { return loading },
+    get buffering() { return buffering },
+    get colourBuildings() { return colourBuildings },
+    set colourBuildings(on) { colourBuildings = on; paint(); app.emit('run') },
+    show,
+    sync,
+    paint,
+    async start(scenario) {
+      try {
+        const response = await request('/ogc/processes/flood/execution', {
+          method: 'POST', headers: { 'content-type': 'application/json', prefer: 'respond-async' }, body: JSON.stringify({ inputs: { scenario } }),
+        })
+        job = await response.json() as JobStatus
+        void watch(job.jobID)
+      } catch (error) {
+        job = { jobID: '', status: 'failed', message: error instanceof ApiError ? error.message : String(error) }
+      }
+      app.emit('run')
+    },
+    async cancel() {
+      if (!job) return
+      await cancelJob(job.jobID).catch(() => null)
+      job = { ...job, status: 'dismissed' }
+      app.emit('run')
+    },
+    tick(seconds) {
+      const { state } = app.store
+      if (!manifest || !flood || !state.playing) return
+      const end = manifest.times.at(-1) ?? 0
+      const next = state.time + seconds * state.speed
+      if (next <= end) app.store.update({ time: next })
+      else if (manifest.complete) app.store.update({ time: 0 })
+      else app.store.update({ time: end })
+    },
+  }
+}
+
+/** Greatest depth of each flooded building of a run, page by page through the OGC door. */
+async function loadDepths({ id, scenario }: RunManifest): Promise<Map<number, number>> {
+  const filter = JSON.stringify({ op: '>=', args: [{ property: 'depth_max_m' }, 0.1] })
+  let next: string | undefined = `/scenarios/${scenario}/ogc/collections/run_buildings/items?run=${id}&properties=building,depth_max_m&limit=10000&filter-lang=cql2-json&filter=${encodeURIComponent(filter)}`
+  const depths = new Map<number, number>()
+  while (next) {
+    const page: { features: { properties: { building: number; depth_max_m: number } }[]; links?: { rel: string; href: string }[] } = await getJson(next)
+    for (const { properties } of page.features) depths.set(properties.building, properties.depth_max_m)
+    const link: string | undefined = page.links?.find(({ rel }) => rel === 'next')?.href
+    next = link && new URL(link, location.href).pathname + new URL(link, location.href).search
+  }
+  return depths
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
