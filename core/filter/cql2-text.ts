@@ -170,13 +170,14 @@ class Reader {
   }
 
   /** Well-known text, with or without Z. */
-  private wkt(): GeoJsonGeometry {
+  private wkt(inside = false): GeoJsonGeometry {
     const token = this.peek()
     const type = WKT_TYPES[token.value.toUpperCase()]
     if (token.kind !== 'word' || !type) throw this.error('Expected a geometry such as POINT(108.2 16.06), POLYGON((…)) or BBOX(…)')
     this.next++
     this.take('Z')
-    if (type === 'GeometryCollection') return { type, geometries: this.parenthesised(() => this.wkt()) }
+    if (type === 'GeometryCollection' && inside) throw this.error('Collections inside collections are not supported')
+    if (type === 'GeometryCollection') return { type, geometries: this.parenthesised(() => this.wkt(true)) }
     if (type === 'Point') return { type, coordinates: this.parenthesised(() => this.position())[0] }
     return { type, coordinates: this.nested(WKT_DEPTH[type]!) }
   }

@@ -42,3 +42,9 @@ export function asOfEnd(asOf: AsOf, interval: Interval | undefined): AsOf {
   if (asOf === 'now') return interval.end
   return asOf instanceof Date && asOf < interval.end ? asOf : interval.end
 }
+
+/** Where an interval begins, open ones before all time; undefined for an instant, at which nothing retired counts. */
+export function intervalStart(interval: Interval | undefined): Date | undefined {
+  if (!interval || (interval.start && interval.start.getTime() === interval.end?.getTime())) return undefined
+  return interval.start ?? new Date(0)
+}

@@ -12,13 +12,15 @@ import { unknownParameter } from '../../http/parameters.js'
 import type { Call } from '../../operations/operation.js'
 import { queryables } from '../../store/filter-sql.js'
 import type { ViewArgs } from '../../store/store.js'
-import { asOfEnd, parseAsOf, parseDatetime } from '../common/time.js'
+import { asOfEnd, intervalStart, parseAsOf, parseDatetime } from '../common/time.js'
 import { crssOf, propertiesOf } from './layers.js'
 
 export interface ItemsQuery {
   readonly layer: Layer
   readonly crs: Crs
   readonly view: ViewArgs
+  /** Start of an interval of `datetime`: also features that were retired after it count, by their last version. */
+  readonly since?: Date
   /** Properties of the answer, in order. */
   readonly properties: readonly Column[]
   /** True where every row of the present layer matches, so that its summary knows the count. */
@@ -30,13 +32,14 @@ export async function itemsQuery(call: Call, layer: Layer): Promise<ItemsQuery> 
   const { params, reader, branch } = call
   const interval = parseDatetime(params.datetime)
   const asOf = asOfEnd(parseAsOf(params.asOf), layer.kind === 'city' ? interval : undefined)
+  const since = layer.kind === 'city' && branch === 'main' ? intervalStart(interval) : undefined
   const properties = selectedProperties(layer, call)
   const box = await boxOf(call, layer)
   const filters = [...equalities(call, layer), ...(box && 'filter' in box ? [box.filter] : []), ...(await filterOf(call, layer))]
   const where: Filter | undefined = filters.length > 1 ? { op: 'and', args: filters } : filters[0]
   const attributes = new Set(layer.columns.map(({ name }) => name))
   return {
-    layer, properties,
+    layer, properties, since,
     crs: crsOf(params.crs, 'crs', layer),
     view: {
       layer, branch, asOf, reader, where,
@@ -44,7 +47,7 @@ export async function itemsQuery(call: Call, layer: Layer): Promise<ItemsQuery> 
       bbox: box && 'box' in box ? { ...box, exact: true } : undefined,
       columns: properties.filter(({ name }) => attributes.has(name)).map(({ name }) => name),
     },
-    whole: !where && !box && asOf === 'now' && branch === 'main' && layer.kind === 'city',
+    whole: !where && !box && !since && asOf === 'now' && branch === 'main' && layer.kind === 'city',
   }
 }
 

@@ -2,7 +2,11 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Crs } from '../../../core/crs.js'
 import type { Column, Layer } from '../../../layers/layer.js'
-import type { Store } from '../../store/store.js'
+import { boxSql, filterToSql, ROWS } from '../../store/filter-sql.js'
+import { visibleColumns } from '../../store/rights.js'
+import type { Store, View } from '../../store/store.js'
+import { storeColumnNames } from '../../store/tables.js'
+import { revisionAsOf } from '../../store/view.js'
 import type { ItemsQuery } from './query.js'
 
 export interface FeatureRow { readonly id: number; readonly revision: number; readonly feature: string }
@@ -30,8 +34,9 @@ export async function featureRow(store: Store, query: ItemsQuery, id: number): P
   return (await featureRows(store, query, sql`v.id = ${id}::int8`, 1))[0]
 }
 
-async function featureRows(store: Store, { view, crs, layer, properties }: ItemsQuery, condition: RawBuilder<unknown>, limit: number): Promise<FeatureRow[]> {
-  const rows = await store.view(view)
+async function featureRows(store: Store, query: ItemsQuery, condition: RawBuilder<unknown>, limit: number): Promise<FeatureRow[]> {
+  const { view, crs, layer, properties } = query
+  const rows = await rowsOf(store, query)
   const { rows: found } = await sql<FeatureRow>`
     select v.id, v.revision,
       '{"type":"Feature","id":' || v.id || ',"geometry":' || coalesce(st_asgeojson(${geometrySql(layer, crs)}, ${sql.lit(crs.digits)}, 0), 'null')
@@ -39,6 +44,27 @@ async function featureRows(store: Store, { view, crs, layer, properties }: Items
     from ${rows} as v
     where ${condition} order by v.id limit ${limit}`.execute(store.pool(view.reader.clearance))
   return found
+}
+
+/** The view; over an interval also the features that were retired in it, each by its last version. */
+async function rowsOf(store: Store, { view, since, layer, properties }: ItemsQuery): Promise<RawBuilder<unknown> | View> {
+  const current = await store.view(view)
+  if (!since) return current
+  const still = await store.view({ ...view, where: undefined, bbox: undefined, columns: [] })
+  const known = [...storeColumnNames(layer), ...visibleColumns(layer, view.reader.clearance).map(({ name }) => name)]
+  const wanted = sql.join(['id', 'revision', 'geom', 'geom_3857', ...(layer.surveyed ? ['geom_native'] : []), ...properties.map(({ name }) => name).filter((name) => name !== 'revision')].map((name) => sql.ref(name)))
+  const conditions = [
+    sql`true`,
+    ...(view.where ? [filterToSql(view.where, layer, view.reader.clearance)] : []),
+    ...(view.bbox ? [boxSql(view.bbox.srid === 3857 ? 'geom_3857' : 'geom', view.bbox.box, view.bbox.srid, true)] : []),
+  ]
+  const end = await revisionAsOf(store.pool(view.reader.clearance), view.asOf)
+  return sql`(select ${wanted} from ${current} as c union all select ${wanted} from (
+    select distinct on (h.id) ${sql.join(known.map((name) => sql.ref(`h.${name}`)))}
+    from ${sql.table(`history.${layer.id}`)} as h join dothi.revisions as r on r.revision = h.retired_revision
+    where r.at > ${since} and ${end === null ? sql`true` : sql`h.revision <= ${end}::int8`}
+    order by h.id, h.revision desc) as ${sql.ref(ROWS)}
+  where not exists (select from ${still} as s where s.id = ${sql.ref(`${ROWS}.id`)}) and ${sql.join(conditions, sql` and `)})`
 }
 
 function propertiesSql(properties: readonly Column[]): RawBuilder<string> {
@@ -60,9 +86,10 @@ function geometrySql(layer: Layer, crs: Crs): RawBuilder<unknown> {
 const COUNT_MOST = 100_000
 
 /** How many features match; undefined when there are more than is worth counting. */
-export async function countMatches(store: Store, { view, layer, whole }: ItemsQuery): Promise<number | undefined> {
-  if (whole) return (await store.layerSummary(layer)).count
-  const rows = await store.view({ ...view, columns: [] })
+export async function countMatches(store: Store, query: ItemsQuery): Promise<number | undefined> {
+  if (query.whole) return (await store.layerSummary(query.layer)).count
+  const { view } = query
+  const rows = await rowsOf(store, { ...query, properties: [], view: { ...view, columns: [] } })
   const { rows: [found] } = await sql<{ count: number }>`
     select count(*) as count from (select from ${rows} as v limit ${COUNT_MOST + 1}) as matching`.execute(store.pool(view.reader.clearance))
   return found!.count > COUNT_MOST ? undefined : found!.count
