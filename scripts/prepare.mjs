@@ -101,7 +101,7 @@ function canSudo() {
 
 // ---- build -------------------------------------------------------------------------------------------------------
 
-const SOURCES = ['core', 'layers', 'simulation', 'server', 'fixtures', 'scripts', 'bench', 'viewer', 'package-lock.json', 'tsconfig.json']
+const SOURCES = ['core', 'layers', 'simulation', 'server', 'fixtures', 'scripts', 'bench', 'viewer', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 const NOT_SOURCES = new Set(['node_modules', 'dist', 'screenshots', 'latest.json'])
 
 /** Compiles what has changed since the last build: the server's side, the viewer, or nothing. */
@@ -109,7 +109,7 @@ export function build() {
   mkdirSync(join(root, 'dist'), { recursive: true })
   const viewer = fingerprint(SOURCES.filter(source => source !== 'server' && source !== 'scripts' && source !== 'bench'))
   const server = fingerprint(SOURCES.filter(source => source !== 'viewer'))
-  step('server', server, 'dist/server/cli/main.js', () => run(bin('tsc'), ['-p', '.'], 'The build failed: see above.'))
+  step('server', server, 'dist/server/cli/main.js', () => run(bin('tsc'), ['-p', 'tsconfig.build.json'], 'The build failed: see above.'))
   if (existsSync(join(root, 'viewer/index.html')))
     step('viewer', viewer, 'viewer/dist/index.html', () => run(bin('vite'), ['build', 'viewer', '--logLevel', 'warn'], 'The build of the viewer failed: see above.'))
 }
