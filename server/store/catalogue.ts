@@ -6,7 +6,7 @@ import type { Database } from './database.js'
 import { StoreUnusable } from './migrate.js'
 import { covers } from './rights.js'
 import type { Catalogue, Reader, RevisionMeta, RevisionWriter } from './store.js'
-import { alterLayerSql, checkLayer, createLayerSql, dropLayerSql, fingerprint, schemasOf, type ExistingTable, type LayerSchema } from './tables.js'
+import { alterLayerSql, checkLayer, createLayerSql, dropLayerSql, fingerprint, schemasOf, type LayerSchema } from './tables.js'
 
 type WithRevision = <T>(meta: RevisionMeta, apply: (writer: RevisionWriter) => Promise<T>) => Promise<unknown>
 
@@ -80,25 +80,27 @@ export class LayerCatalogue implements Catalogue {
 
 const announce = (tx: Transaction<Database>) => sql`select pg_notify('dothi_catalogue', '')`.execute(tx)
 
+const hasTrigrams = async (tx: Transaction<Database>) => (await sql`select from pg_extension where extname = 'pg_trgm'`.execute(tx)).rows.length > 0
+
 async function createTables(tx: Transaction<Database>, layer: Layer): Promise<void> {
-  const { rows } = await sql`select from pg_extension where extname = 'pg_trgm'`.execute(tx)
-  await sql.raw(createLayerSql(layer, rows.length > 0)).execute(tx)
+  await sql.raw(createLayerSql(layer, await hasTrigrams(tx))).execute(tx)
   await sql`insert into dothi.layer_tables (layer, fingerprint) values (${layer.id}, ${fingerprint(layer)})`.execute(tx)
 }
 
 /** At start: makes missing tables, adds new columns, refuses what would lose data. Throws StoreUnusable. */
-export async function applyLayers(tx: Transaction<Database>, layers: readonly Layer[]): Promise<void> {
-  const { rows } = await sql<{ layer: string; fingerprint: string; published: boolean }>`
-    select t.layer, t.fingerprint, exists (select from dothi.layers l where l.id = t.layer) as published from dothi.layer_tables t`.execute(tx)
-  const made = new Map(rows.map(row => [row.layer, row]))
-  const known = new Set(layers.map(layer => layer.id))
-  const orphans = rows.filter(row => !row.published && !known.has(row.layer)).map(row => row.layer)
+export async function applyLayers(tx: Transaction<Database>, known: readonly Layer[]): Promise<void> {
+  const { rows: tables } = await sql<{ layer: string; fingerprint: string }>`select layer, fingerprint from dothi.layer_tables`.execute(tx)
+  const { rows: published } = await sql<{ definition: Layer }>`select definition from dothi.layers`.execute(tx)
+  const layers = [...known, ...published.map(row => row.definition)]
+  const ids = new Set(layers.map(layer => layer.id))
+  const orphans = tables.filter(table => !ids.has(table.layer)).map(table => table.layer)
   if (orphans.length) throw new StoreUnusable(`The database has tables of ${orphans.join(', ')}, for which there is no layer file any more. A rename or a removal needs a migration in server/store/migrations.`)
+  const taken = known.find(layer => published.some(({ definition }) => definition.id === layer.id))
+  if (taken) throw new StoreUnusable(`A published layer has the id ${taken.id}, which is also a layer file's. Unpublish it with the former version of dothi, then start again.`)
+  const made = new Map(tables.map(table => [table.layer, table.fingerprint]))
   for (const layer of layers) {
-    const row = made.get(layer.id)
-    if (row?.published) throw new StoreUnusable(`A published layer has the id ${layer.id}, which is also a layer file's. Unpublish it with the former version of dothi, then start again.`)
-    if (!row) await createTables(tx, layer)
-    else if (row.fingerprint !== fingerprint(layer)) await alterTables(tx, layer)
+    if (!made.has(layer.id)) await createTables(tx, layer)
+    else if (made.get(layer.id) !== fingerprint(layer)) await alterTables(tx, layer)
   }
 }
 
@@ -112,7 +114,7 @@ async function alterTables(tx: Transaction<Database>, layer: Layer): Promise<voi
   for (const { schema, name, type } of rows) (existing[schema] ??= new Map()).set(name, type)
   let statements: string
   try {
-    statements = alterLayerSql(layer, existing as Partial<Record<LayerSchema, ExistingTable>>)
+    statements = alterLayerSql(layer, existing, await hasTrigrams(tx))
   } catch (error) {
     throw new StoreUnusable((error as Error).message)
   }

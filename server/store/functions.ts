@@ -12,7 +12,7 @@ create function dothi.fold_case(t text) returns text language sql immutable para
 create function dothi.fold_accents(t text) returns text language sql immutable parallel safe
   return normalize(replace(replace(regexp_replace(normalize(t, nfd), '[\\u0300-\\u036f]', '', 'g'), 'đ', 'd'), 'Đ', 'D'), nfc);
 create function dothi.fold(t text) returns text language sql immutable parallel safe
-  return lower(dothi.fold_accents(t) collate "und-x-icu");
+  return case when octet_length(t) = length(t) then lower(t collate "und-x-icu") else lower(dothi.fold_accents(t) collate "und-x-icu") end;
 comment on function dothi.fold(text) is 'Text as a search sees it: lower case, no diacritics, đ as d. Equal to fold() in core/text.ts';
 `
 

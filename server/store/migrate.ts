@@ -17,7 +17,10 @@ const MIN_POSTGIS = [3, 3] as const
  * (layer tables) within the same lock. Throws StoreUnusable.
  */
 export async function migrate(db: Kysely<Database>, after: (tx: Transaction<Database>) => Promise<void>, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
-  await createRoles(db)
+  await createRoles(db).catch((error: { code?: string }) => {
+    if (error.code !== '42501') throw error
+    throw new StoreUnusable('This database user may not make roles. Let a superuser run “ALTER ROLE … CREATEROLE” for it, or make dothi_open, dothi_internal and dothi_restricted and grant them to it.', { cause: error })
+  })
   await db.transaction().execute(async tx => {
     await sql`select pg_advisory_xact_lock(hashtext('dothi.migrate'))`.execute(tx)
     await checkServer(tx)

@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { sql } from 'kysely'
+import pg from 'pg'
 import proj4 from 'proj4'
 import t from 'tap'
 import { VN2000_PROJ4 } from '../../core/vn2000.js'
 import type { Layer } from '../../layers/layer.js'
 import { testDatabase } from '../testing/test-cluster.js'
 import { EXAMPLES, WELLS } from './example-layers.js'
+import { vn2000Error } from './datum.js'
 import { openStore } from './open-store.js'
 import { PUBLIC, type Store } from './store.js'
 import { insertFeatures } from './writes.js'
@@ -20,7 +22,7 @@ t.test('layer files and tables', async t => {
     const store = await open(...layers)
     try { await work(store) } finally { await store.close() }
   }
-  const richer: Layer = { ...WELLS, columns: [...WELLS.columns, { name: 'yield', type: 'number', unit: 'm³/h', title: title('Yield') }, { name: 'permit', type: 'text', title: title('Permit'), classification: 'restricted' }] }
+  const richer: Layer = { ...WELLS, searchable: ['name', 'permit'], columns: [...WELLS.columns, { name: 'yield', type: 'number', unit: 'm³/h', title: title('Yield') }, { name: 'permit', type: 'text', title: title('Permit'), classification: 'restricted' }] }
 
   t.test('two processes open an empty database at once', async () => {
     const stores = await Promise.all([open(...EXAMPLES), open(...EXAMPLES)])
@@ -38,6 +40,7 @@ t.test('layer files and tables', async t => {
       t.notOk('permit' in (await read('now'))[0]!)
       const { rows } = await sql<{ comment: string }>`select col_description('city.wells'::regclass, attnum) as comment from pg_attribute where attrelid = 'city.wells'::regclass and attname = 'yield'`.execute(store.db)
       t.strictSame(rows, [{ comment: 'Yield [m³/h]' }])
+      t.equal((await sql`select from pg_indexes where indexname = 'wells_search_permit_idx'`.execute(store.db)).rows.length, 1, 'a searchable one has its index')
     })
     await within(layers, async store => t.equal((await store.layerSummary(richer)).count, 1, 'and opening again changes nothing'))
   })
@@ -51,6 +54,30 @@ t.test('layer files and tables', async t => {
     await refused([{ ...richer, geometry: 'polygon' }, ...others], /geom is geometry\(Point,4326\)/)
     await refused(others, /tables of wells, for which there is no layer file/)
     await within([richer, ...others], async store => t.equal((await store.layerSummary(richer)).count, 1, 'and nothing was changed'))
+  })
+
+  t.test('an owner who is no superuser is enough, once PostGIS is enabled', async t => {
+    const own = await testDatabase({ bare: true })
+    t.teardown(() => own.drop())
+    const admin = new pg.Client(own.connection)
+    await admin.connect()
+    await admin.query(`do $$ begin create role plain login createrole; exception when duplicate_object then null; end $$`)
+    await admin.query(`alter database ${admin.database} owner to plain`)
+    await admin.query('alter schema public owner to plain')
+    const connection = { ...own.connection, options: '-c role=plain' }
+    await t.rejects(openStore({ connection, layers: EXAMPLES }), { name: 'StoreUnusable', message: /Let a superuser run “CREATE EXTENSION postgis”/ })
+    await admin.query('create extension postgis')
+    await admin.query(`update spatial_ref_sys set auth_name = null, srtext = null, proj4text = regexp_replace(proj4text, '.towgs84=[^ ]*', '') where srid = 5899`)
+    await admin.end()
+    const warnings: string[] = []
+    const heard = (warning: Error) => warnings.push(warning.message)
+    process.on('warning', heard)
+    t.teardown(() => process.off('warning', heard))
+    const store = await openStore({ connection, layers: EXAMPLES })
+    t.teardown(() => store.close())
+    await store.withRevision({ actor: 'me', reason: 'r' }, writer => insertFeatures(writer, WELLS, 'main', [{ geometry: { type: 'Point', coordinates: [108, 16] }, properties: { name: 'a' } }]))
+    t.equal((await (await store.view({ layer: WELLS, branch: 'main', asOf: 'now', reader: PUBLIC })).execute()).length, 1)
+    t.match(warnings, [/VN-2000 positions of this database are 22\d.\d\d m off/], 'who may not write spatial_ref_sys is warned')
   })
 
   t.test('a newer database is refused', async t => {
@@ -89,6 +116,7 @@ t.test('VN-2000 is the same place in PostGIS, proj4 and GDAL, to a millimetre', 
     t.ok(Math.abs(near(plain, js) - 225) < 15, `without the shift it would be ${near(plain, js).toFixed(0)} m off`)
   }
 
+  t.ok(await vn2000Error(store.db) < 1e-6)
   const square = [[500123.4567, 1775987.6543], [500223.4567, 1775987.6543], [500223.4567, 1776087.6543], [500123.4567, 1775987.6543]]
   await store.withRevision({ actor: 'me', reason: 'r' }, async ({ tx }) => {
     await sql`insert into city.lots (geom, geom_native, code) select st_transform(g, 4326), g, 'a' from (select st_multi(st_setsrid(st_geomfromgeojson(${JSON.stringify({ type: 'Polygon', coordinates: [square] })}::text), 5899)) g) s`.execute(tx)

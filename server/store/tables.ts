@@ -134,21 +134,30 @@ function tableColumns(layer: Layer, schema: LayerSchema): readonly TableColumn[]
   ]
 }
 
+/** Named and “if not exists”, so that a layer that gains a searchable column gains its index too. */
 function indexes(layer: Layer, schema: LayerSchema, trigrams: boolean): string[] {
-  const table = `${schema}.${quote(layer.id)}`
-  const spatial = ['geom', 'geom_3857'].map(column => `create index on ${table} using gist (${column});`)
+  const index = (what: string, definition: string, unique = '') =>
+    `create ${unique}index if not exists ${quote(indexName(layer.id, what))} on ${schema}.${quote(layer.id)} ${definition};`
+  const spatial = ['geom', 'geom_3857'].map(column => index(column, `using gist (${column})`))
   if (schema === 'runs') return spatial
-  if (schema === 'history') return [...spatial, `create index on ${table} (id, revision);`, `create index on ${table} (retired_revision);`]
+  if (schema === 'history') return [...spatial, index('id', '(id, revision)'), index('retired', '(retired_revision)')]
   if (schema === 'branch') return [
     ...spatial,
-    `create unique index on ${table} (branch, id) where retired_revision is null;`,
-    `create index on ${table} (branch, id, revision);`,
+    index('current', '(branch, id) where retired_revision is null', 'unique '),
+    index('id', '(branch, id, revision)'),
   ]
   const isText = (name: string) => layer.columns.some(column => column.name === name && column.type === 'text')
-  const searched = (layer.searchable ?? []).map(name => !isText(name) ? `create index on ${table} (${quote(name)});`
-    : trigrams ? `create index on ${table} using gin (dothi.fold(${quote(name)}) gin_trgm_ops);`
-    : `create index on ${table} (dothi.fold(${quote(name)}) text_pattern_ops);`)
-  return [...spatial, `create index on ${table} (source, source_id);`, ...searched]
+  const searched = (layer.searchable ?? []).map(name => index(`search_${name}`,
+    !isText(name) ? `(${quote(name)})`
+    : trigrams ? `using gin (dothi.fold(${quote(name)}) gin_trgm_ops)`
+    : `(dothi.fold(${quote(name)}) text_pattern_ops)`))
+  return [...spatial, index('source', '(source, source_id)'), ...searched]
+}
+
+/** PostgreSQL cuts names at 63 bytes, where two could become one. */
+function indexName(layer: string, what: string): string {
+  const name = `${layer}_${what}_idx`
+  return name.length <= 63 ? name : `${name.slice(0, 50)}_${createHash('sha256').update(name).digest('hex').slice(0, 12)}`
 }
 
 function triggers(layer: Layer, schema: LayerSchema): string[] {
@@ -194,9 +203,9 @@ export type ExistingTable = ReadonlyMap<string, string>
 
 /**
  * Statements that bring existing tables to their definition. New columns are added; what would lose or change data is refused
- * with an Error in one sentence. Existing indexes and triggers stay.
+ * with an Error in one sentence. Existing indexes and triggers stay, missing indexes are made.
  */
-export function alterLayerSql(layer: Layer, existing: Readonly<Partial<Record<LayerSchema, ExistingTable>>>): string {
+export function alterLayerSql(layer: Layer, existing: Readonly<Partial<Record<LayerSchema, ExistingTable>>>, trigrams: boolean): string {
   checkLayer(layer)
   return schemasOf(layer).map(schema => {
     const table = existing[schema]
@@ -206,7 +215,7 @@ export function alterLayerSql(layer: Layer, existing: Readonly<Partial<Record<La
     refuseLoss(layer, wanted, added, table)
     return [
       ...added.map(({ name, type, own }) => `alter table ${schema}.${quote(layer.id)} add column ${quote(name)} ${type}${own ? ` ${own}` : ''};`),
-      describeTable(layer, schema), grantTable(layer, schema),
+      ...indexes(layer, schema, trigrams), describeTable(layer, schema), grantTable(layer, schema),
     ].join('\n')
   }).join('\n')
 }
