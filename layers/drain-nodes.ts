@@ -27,5 +27,5 @@ export const drainNodes: Layer = {
     { source: 'dc', when: { SWR_CODE: '*' }, columns: { code: 'OBJECTID', kind: '=inlet', system: '=storm' } },
     { source: 'swmm', columns: { code: ['id', 'name', 'NAME'], bottom_level_m: ['invert', 'elevation', 'InvertElev'], kind: ['kind', 'type'] } },
   ],
-  classification: 'internal', licence: 'CC-BY-4.0',
+  classification: 'open', licence: 'CC-BY-4.0',
 }

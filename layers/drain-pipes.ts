@@ -44,5 +44,5 @@ export const drainPipes: Layer = {
     { source: 'osm', when: { waterway: ['drain', 'ditch'] }, columns: { section: '=channel', system: '=storm', width_m: 'width', code: 'ref' } },
     { source: 'swmm', columns: { code: ['id', 'name', 'NAME'], from_node: ['from_node', 'FROM_NODE', 'InletNode'], to_node: ['to_node', 'TO_NODE', 'OutletNode'], length_m: ['length', 'LENGTH'], roughness_n: ['roughness', 'ROUGHNESS'], diameter_mm: ['diameter_mm', 'DIAM_MM'] } },
   ],
-  classification: 'internal', licence: 'CC-BY-4.0',
+  classification: 'open', licence: 'CC-BY-4.0',
 }

@@ -31,5 +31,5 @@ export const powerLines: Layer = {
     { source: 'osm', when: { power: ['line', 'minor_line', 'cable'] }, columns: { underground: 'power', managing_unit: 'operator', code: 'ref', feeder: 'name' }, values: { underground: { cable: true, '*': false } } },
     { source: 'pandapower', columns: { code: ['name', 'index'], from_node: 'from_bus', to_node: 'to_bus', cable: 'std_type', voltage_kv: ['vn_kv', 'voltage_kv'] } },
   ],
-  classification: 'internal', licence: 'CC-BY-4.0',
+  classification: 'open', licence: 'CC-BY-4.0',
 }

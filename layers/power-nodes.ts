@@ -32,5 +32,5 @@ export const powerNodes: Layer = {
     { source: 'dc', when: { ELP_CODE: '*' }, columns: { code: 'OBJECTID', name: ['ELP_NAME', 'DESC_'], kind: '=substation' } },
     { source: 'pandapower', columns: { code: ['name', 'index'], voltage_kv: 'vn_kv', kind: '=cabinet' } },
   ],
-  classification: 'internal', licence: 'CC-BY-4.0',
+  classification: 'open', licence: 'CC-BY-4.0',
 }

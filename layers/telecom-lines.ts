@@ -23,5 +23,5 @@ export const telecomLines: Layer = {
   style: { line: '#7a5ea8', lineWidth: 1.3, visible: false },
   zoom: { min: 14, max: 18 }, importance: 'length',
   sources: [{ source: 'osm', when: { communication: 'line' }, columns: { kind: '=fibre', managing_unit: 'operator', code: 'ref' } }],
-  classification: 'internal', licence: 'CC-BY-4.0',
+  classification: 'open', licence: 'CC-BY-4.0',
 }

@@ -20,5 +20,5 @@ export const telecomNodes: Layer = {
   style: { circle: '#7a5ea8', circleRadius: 2.2, visible: false },
   zoom: { min: 15, max: 18 },
   sources: [{ source: 'osm', when: { telecom: ['exchange', 'data_center', 'connection_point'] }, columns: { name: 'name', kind: 'telecom', code: 'ref', managing_unit: 'operator' }, values: { kind: { exchange: 'exchange', '*': 'cabinet' } } }],
-  classification: 'internal', licence: 'CC-BY-4.0',
+  classification: 'open', licence: 'CC-BY-4.0',
 }

@@ -30,5 +30,5 @@ export const waterNodes: Layer = {
     { source: 'osm', when: { emergency: 'fire_hydrant' }, columns: { kind: '=hydrant', code: 'ref', managing_unit: 'operator' } },
     { source: 'epanet', columns: { code: ['id', 'ID', 'NAME', 'name'], level_m: ['elevation', 'ELEVATION'], demand_lps: ['base_demand', 'DEMAND'], kind: '=junction' } },
   ],
-  classification: 'internal', licence: 'CC-BY-4.0',
+  classification: 'open', licence: 'CC-BY-4.0',
 }

@@ -32,5 +32,5 @@ export const waterPipes: Layer = {
     { source: 'osm', when: { man_made: 'pipeline', substance: ['water', 'drinking_water'] }, columns: { dn_mm: 'diameter', managing_unit: 'operator', code: 'ref' } },
     { source: 'epanet', columns: { code: ['id', 'ID', 'NAME', 'name'], dn_mm: ['diameter', 'DIAMETER'], length_m: ['length', 'LENGTH'], roughness_c: ['roughness', 'ROUGHNESS'], from_node: ['start_node', 'NODE1'], to_node: ['end_node', 'NODE2'] } },
   ],
-  classification: 'internal', licence: 'CC-BY-4.0',
+  classification: 'open', licence: 'CC-BY-4.0',
 }
