@@ -8,6 +8,9 @@ export interface Tube {
 }
 
 type Vector = readonly [number, number, number, ...number[]]
+/** Bends sharper than 140° are cut short, else their tips would run far out. */
+const MITRE_LIMIT = 0.33
+
 type PathPoint = readonly [x: number, y: number, z: number, ground: number]
 
 /**
@@ -25,21 +28,19 @@ export function addTube(mesh: MeshBuilder, path: ArrayLike<number>, { radius, si
     const before = direction(points[Math.max(0, i - 1)]!, points[Math.max(1, i)]!)
     const after = direction(points[Math.min(points.length - 2, i)]!, points[Math.min(points.length - 1, i + 1)]!)
     // Carry the cross-section through the bend by the least rotation, so that the tube does not twist.
-    u = normalise(minus(u, scaled(after, dot(u, after))))
+    u = normalise(turned(u, before, after))
     v = cross(after, u)
-    // Half-way through the bend the section is an ellipse: stretch it along the mitre, at most threefold in sharp turns.
+    // In the bend the section lies in the plane half-way between both directions: slide each corner there along the tube.
     const tangent = normalise(plus(before, after))
-    const bend = minus(after, before)
-    const mitre = length(bend) > 1e-6 ? normalise(minus(bend, scaled(tangent, dot(bend, tangent)))) : null
-    const stretch = Math.min(3, 1 / Math.max(1e-3, dot(tangent, after))) - 1
+    const slant = Math.max(MITRE_LIMIT, dot(after, tangent))
     rings.push(mesh.vertexCount)
+    mesh.ground = point[3]
     for (let k = 0; k < sides; k++) {
       const angle = (2 * Math.PI * k) / sides
       const outwards = plus(scaled(u, Math.cos(angle)), scaled(v, Math.sin(angle)))
+      const corner = minus(outwards, scaled(after, dot(outwards, tangent) / slant))
+      const [x, y, z] = plus(point, scaled(corner, radius))
       const across = normalise(minus(outwards, scaled(tangent, dot(outwards, tangent))))
-      const offset = mitre ? plus(across, scaled(mitre, dot(across, mitre) * stretch)) : across
-      const [x, y, z] = plus(point, scaled(offset, radius))
-      mesh.ground = point[3]
       mesh.normal(mesh.vertex(x, y, z), across[0], across[1], across[2])
     }
   })
@@ -74,6 +75,13 @@ function frameAcross(along: Vector): [Vector, Vector] {
   const helper: Vector = Math.abs(along[2]) < 0.9 ? [0, 0, 1] : [1, 0, 0]
   const u = normalise(cross(helper, along))
   return [u, cross(along, u)]
+}
+
+/** `a` turned by the least rotation that takes one direction to another. Source: Rodrigues' formula. */
+function turned(a: Vector, from: Vector, to: Vector): Vector {
+  const axis = cross(from, to)
+  const onward = cross(axis, a)
+  return plus(plus(a, onward), scaled(cross(axis, onward), 1 / Math.max(1e-3, 1 + dot(from, to))))
 }
 
 const plus = (a: Vector, b: Vector): Vector => [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
