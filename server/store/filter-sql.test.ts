@@ -147,11 +147,13 @@ t.test('rights', async t => {
   })
 
   t.test('a serving connection cannot write, read tokens or run on', async t => {
+    const { rows: [{ owner }] } = await sql<{ owner: string }>`select current_user::text as owner`.execute(store.db) as { rows: [{ owner: string }] }
     for (const clearance of CLASSES) {
       const pool = store.pool(clearance)
       await t.rejects(sql`insert into city.wells (name) values ('x')`.execute(pool), refused, clearance)
       await t.rejects(sql`update dothi.revisions set actor = 'x'`.execute(pool), refused)
       for (const table of ['tokens', 'jobs', 'layers', 'observations']) await t.rejects(sql`select * from ${sql.table(`dothi.${table}`)}`.execute(pool), refused)
+      await t.rejects(sql`select set_config('role', ${owner}, false)`.execute(pool), /permission denied/, 'nor become the owner')
       t.strictSame((await sql`select current_user::text as role, current_setting('statement_timeout') as timeout, (select rolsuper from pg_roles where rolname = current_user) as super`.execute(pool)).rows,
         [{ role: `dothi_${clearance}`, timeout: '15s', super: false }])
     }

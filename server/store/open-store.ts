@@ -7,7 +7,7 @@ import type { Database } from './database.js'
 import { migrate } from './migrate.js'
 import { listen } from './notifications.js'
 import { cellsRevision, layerRevision, withRevision } from './revisions.js'
-import { CLASSES, POOL_SIZES, servingOptions } from './rights.js'
+import { CLASSES, POOL_SIZES, servingConnection } from './rights.js'
 import type { City, Reader, Store, ViewArgs } from './store.js'
 import { view } from './view.js'
 
@@ -28,8 +28,8 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
     await db.destroy()
     throw error
   }
-  const pools = Object.fromEntries(CLASSES.map(clearance =>
-    [clearance, connect(connection, POOL_SIZES[clearance], servingOptions(clearance))])) as Record<Classification, Kysely<Database>>
+  const pools = Object.fromEntries(await Promise.all(CLASSES.map(async clearance =>
+    [clearance, connect(await servingConnection(connection, clearance), POOL_SIZES[clearance])]))) as Record<Classification, Kysely<Database>>
   const pool = (clearance: Classification) => pools[clearance]
   const write: Store['withRevision'] = (meta, apply, prepare) => withRevision(db, meta, apply, prepare)
   const catalogue = new LayerCatalogue(db, known, write)
@@ -68,8 +68,8 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
 }
 
 /** A pool as Kysely. bigint arrives as a number (ids and counts are below 2^53), a date as the text it is. */
-function connect(connection: pg.PoolConfig, max: number, options?: string): Kysely<Database> {
-  const pool = new pg.Pool({ application_name: 'dothi', ...connection, max, options: [connection.options, options].filter(Boolean).join(' ') || undefined, types: TYPES })
+function connect(connection: pg.PoolConfig, max: number): Kysely<Database> {
+  const pool = new pg.Pool({ application_name: 'dothi', ...connection, max, types: TYPES })
   // A connection that the server drops is replaced at the next use, and who was using it gets a rejected query.
   // Unheard, these events would end the process.
   pool.on('error', () => {})

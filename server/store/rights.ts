@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely'
+import pg from 'pg'
 import type { Classification, Column, Layer } from '../../layers/layer.js'
 import type { Database } from './database.js'
 
@@ -30,10 +31,13 @@ export function visibleColumns(layer: Layer, clearance: Classification): readonl
  */
 export async function createRoles(db: Kysely<Database>): Promise<void> {
   for (const clearance of CLASSES) {
+    // They may log in but have no password: only a cluster that trusts its own socket lets them.
     await sql.raw(`do $$ begin
-      if not exists (select from pg_roles where rolname = '${roleOf(clearance)}') then create role ${roleOf(clearance)} nologin; end if;
-    exception when duplicate_object or unique_violation then null; end $$`).execute(db)
-    // A superuser may take any role; another owner must be a member.
+      if not exists (select from pg_roles where rolname = '${roleOf(clearance)}') then create role ${roleOf(clearance)} login;
+      elsif not (select rolcanlogin from pg_roles where rolname = '${roleOf(clearance)}') and (select rolsuper from pg_roles where rolname = current_user) then alter role ${roleOf(clearance)} login;
+      end if;
+    exception when duplicate_object or unique_violation or internal_error then null; end $$`).execute(db)
+    // Where they cannot log in, the owner takes their role: a superuser may take any, another owner must be a member.
     await sql.raw(`do $$ begin
       if not pg_has_role(current_user, '${roleOf(clearance)}', 'member') then grant ${roleOf(clearance)} to current_user; end if;
     exception when unique_violation then null; end $$`).execute(db)
@@ -41,8 +45,25 @@ export async function createRoles(db: Kysely<Database>): Promise<void> {
 }
 
 /** What a pool of a clearance may do at most: read, and not for long. */
-export function servingOptions(clearance: Classification): string {
-  return `-c role=${roleOf(clearance)} -c default_transaction_read_only=on -c statement_timeout=15000 -c idle_in_transaction_session_timeout=60000 -c jit=off`
+function servingOptions(): string {
+  return `-c default_transaction_read_only=on -c statement_timeout=15000 -c idle_in_transaction_session_timeout=60000 -c jit=off`
+}
+
+/**
+ * How to connect for a clearance. On a socket that trusts its users it is the role itself, so that not even injected SQL
+ * could step back to the owner; elsewhere it is the owner with the role taken.
+ */
+export async function servingConnection(connection: pg.PoolConfig, clearance: Classification): Promise<pg.PoolConfig> {
+  const options = [connection.options, servingOptions()].filter(Boolean).join(' ')
+  const itself = { ...connection, user: roleOf(clearance), options }
+  if (connection.host?.startsWith('/') && !connection.password && !connection.connectionString && !/\brole=/.test(options)) {
+    const client = new pg.Client(itself)
+    client.on('error', () => {})
+    const works = await client.connect().then(() => true, () => false)
+    await client.end().catch(() => {})
+    if (works) return itself
+  }
+  return { ...connection, options: `${options} -c role=${roleOf(clearance)}` }
 }
 
 /** Connections a pool, for two cores: most readers are public. */
