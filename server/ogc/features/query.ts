@@ -133,15 +133,15 @@ async function literalInCrs84(call: Call, geometry: GeometryLiteral, crs: Crs, p
   const xy = crs.axes === 'lat,lon' ? sql`st_flipcoordinates(${shape})` : shape
   // Straight edges of a projection bend in degrees: more vertices keep them within centimetres.
   const dense = sql`st_segmentize(${xy}, greatest(1e-9, (st_xmax(${xy}) - st_xmin(${xy}) + st_ymax(${xy}) - st_ymin(${xy})) / 64))`
-  try {
-    const { rows } = await sql<{ geometry: string | null }>`
-      select st_asgeojson(st_transform(st_setsrid(${dense}, ${crs.srid}::int), 4326), 9, 0) as geometry`.execute(call.app.store.pool(call.reader.clearance))
-    const geojson = JSON.parse(rows[0]?.geometry ?? 'null') as GeoJsonGeometry | null
-    if (!geojson || JSON.stringify(geojson).includes('null')) throw new Error('outside')
-    return { geojson }
-  } catch {
-    throw badParameter(parameter, `These coordinates do not lie where ${crs.uri} can be used; its axes are ${crs.axes}.`)
-  }
+  const outside = () => badParameter(parameter, `These coordinates do not lie where ${crs.uri} can be used; its axes are ${crs.axes}.`)
+  const { rows } = await sql<{ geometry: string | null }>`
+    select st_asgeojson(st_transform(st_setsrid(${dense}, ${crs.srid}::int), 4326), 9, 0) as geometry`
+    .execute(call.app.store.pool(call.reader.clearance))
+    // PROJ and PostGIS report what they cannot transform as an internal error of the database.
+    .catch((error: { code?: string }) => { throw error.code === 'XX000' || error.code === '22023' ? outside() : error })
+  const geometry = rows[0]?.geometry
+  if (!geometry || /null|inf|nan/i.test(geometry)) throw outside()
+  return { geojson: JSON.parse(geometry) as GeoJsonGeometry }
 }
 
 /** `bbox` as an index box in degrees or Mercator metres, or as a shape where the CRS bends. */
