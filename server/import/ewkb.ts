@@ -12,7 +12,9 @@ const Z_FLAG = 0x80000000
 const SRID_FLAG = 0x20000000
 
 /** A geometry that cannot be encoded; the message is the reason of the reject. */
-export class GeometryFault extends Error {}
+export class GeometryFault extends Error {
+  override readonly name = 'GeometryFault'
+}
 
 export interface EncodedGeometry {
   readonly hex: string
