@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { Problem } from '../errors.js'
+import { startWorker } from '../worker-thread.js'
 import type { EncodeReply, EncodeRequest } from './encode-worker.js'
 import type { TileJob } from './encode.js'
 
@@ -47,8 +48,7 @@ export class EncodePool {
   }
 
   #start(): Worker {
-    const file = import.meta.url.endsWith('.ts') ? './encode-worker.ts' : './encode-worker.js'
-    const worker = new Worker(new URL(file, import.meta.url))
+    const worker = startWorker('./encode-worker', import.meta.url)
     worker.on('message', (reply: EncodeReply) => {
       const waiting = this.#busy.get(worker)!
       this.#busy.delete(worker)

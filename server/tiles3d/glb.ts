@@ -75,7 +75,7 @@ export function writeGlb(content: GlbContent): Uint8Array {
     }],
     accessors: binary.accessors,
     bufferViews: binary.views,
-    buffers: [{ byteLength: binary.byteLength }],
+    buffers: [{ byteLength: binary.padded }],
   }, binary)
 }
 
@@ -128,8 +128,10 @@ class BinaryChunk {
   readonly parts: { readonly at: number; readonly bytes: Uint8Array }[] = []
   byteLength = 0
 
+  get padded(): number { return (this.byteLength + 7) & ~7 }
+
   view(data: ArrayBufferView, target?: number): number {
-    const at = (this.byteLength + 7) & ~7
+    const at = this.padded
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
     this.parts.push({ at, bytes })
     this.byteLength = at + bytes.length
@@ -146,7 +148,7 @@ function pack(json: object, binary: BinaryChunk): Uint8Array {
   const text = Buffer.from(JSON.stringify(json))
   // The binary chunk's data start at a multiple of 8 in the file, so that readers may map FLOAT64 without a copy.
   const textLength = ((20 + text.length + 8 + 7) & ~7) - 28
-  const binaryLength = (binary.byteLength + 7) & ~7
+  const binaryLength = binary.padded
   const glb = Buffer.alloc(20 + textLength + (binaryLength && 8 + binaryLength))
   glb.writeUInt32LE(0x46546c67, 0)
   glb.writeUInt32LE(2, 4)

@@ -43,7 +43,7 @@ export const operations: readonly Operation[] = [
     id: 'terrain.tilejson', method: 'get', path: '/terrain/tilejson', branched: true, tags: ['3D'],
     summary: 'TileJSON 3.0 of the terrain', parameters: [AS_OF], handler: sendTileJson,
   },
-  ...['', '.png'].map((suffix): Operation => ({
+  ...['.png', ''].map((suffix): Operation => ({
     id: `terrain.rgb${suffix}`, method: 'get', path: `/terrain/rgb/{z}/{x}/{y}${suffix}`, branched: true, tags: ['3D'],
     summary: 'Heights as a Mapbox Terrain-RGB tile, orthometric metres; sea level where no terrain is stored',
     parameters: [...TILE, AS_OF, REV], handler: sendTerrainRgb,

@@ -1,0 +1,360 @@
+import { NodeIO } from '@gltf-transform/core'
+import { EXTMeshFeatures, EXTStructuralMetadata } from '@gltf-transform/extensions'
+import { validateBytes } from 'gltf-validator'
+import { sql } from 'kysely'
+import { PNG } from 'pngjs'
+import t from 'tap'
+import { localFrame, toLocal } from '../../core/geometry/geocentric.js'
+import { tileAt, tileBounds } from '../../core/tile-matrix.js'
+import type { Column, Layer } from '../../layers/layer.js'
+import { testServer } from '../testing/test-store.js'
+import { encodeTile, type TileJob } from './encode.js'
+import { packHex } from './packed-bytes.js'
+import { heightAt, storeTerrain } from './terrain-store.js'
+import { tilesetJson } from './tileset.js'
+import { buildTree, tilesOf, type Placed, type TileNode } from './tree.js'
+
+// ── A small reader, written from the specifications and not from the writer ──
+
+interface Glb { readonly json: any; view(index: number): Uint8Array }
+
+function readGlb(bytes: Uint8Array): Glb {
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (data.getUint32(0, true) !== 0x46546c67 || data.getUint32(8, true) !== bytes.length) throw new Error('no GLB')
+  const jsonLength = data.getUint32(12, true)
+  const json = JSON.parse(new TextDecoder().decode(bytes.subarray(20, 20 + jsonLength)))
+  // A copy: a Buffer's slice would share its memory.
+  const binary = new Uint8Array(bytes).subarray(28 + jsonLength)
+  return { json, view: index => { const { byteOffset = 0, byteLength } = json.bufferViews[index]; return binary.slice(byteOffset, byteOffset + byteLength) } }
+}
+
+function property(glb: Glb, name: string): (number | string)[] {
+  const { schema, propertyTables: [table] } = glb.json.extensions.EXT_structural_metadata
+  const { type, componentType } = schema.classes[table.class].properties[name]
+  const { values, stringOffsets } = table.properties[name]
+  const bytes = glb.view(values)
+  if (type === 'STRING') {
+    const offsets = new Uint32Array(glb.view(stringOffsets).buffer)
+    return Array.from({ length: table.count }, (_, i) => new TextDecoder().decode(bytes.subarray(offsets[i]!, offsets[i + 1]!)))
+  }
+  return Array.from(componentType === 'FLOAT64' ? new Float64Array(bytes.buffer) : bytes).slice(0, table.count)
+}
+
+function attribute(glb: Glb, name: string): Float32Array {
+  const accessor = glb.json.accessors[glb.json.meshes[0].primitives[0].attributes[name]]
+  return new Float32Array(glb.view(accessor.bufferView).buffer)
+}
+
+/** Geocentric position of a vertex, as a 3D Tiles runtime computes it: node matrix, then y up to z up. */
+function geocentricOf(glb: Glb, vertex: number): [number, number, number] {
+  const m = glb.json.nodes[0].matrix as number[]
+  const p = attribute(glb, 'POSITION').subarray(3 * vertex, 3 * vertex + 3)
+  const [x, y, z] = [0, 1, 2].map(r => m[r]! * p[0]! + m[4 + r]! * p[1]! + m[8 + r]! * p[2]! + m[12 + r]!) as [number, number, number]
+  return [x, -z, y]
+}
+
+async function errorsOf(bytes: Uint8Array): Promise<unknown[]> {
+  const report = await validateBytes(new Uint8Array(bytes), { maxIssues: 50 })
+  return report.issues.messages.filter((issue: any) => issue.severity < 2)
+}
+
+// ── Pure parts ──
+
+const square = (lon: number, lat: number, metres: number) => {
+  const [dx, dy] = [metres / 2 / (111_320 * Math.cos((lat * Math.PI) / 180)), metres / 2 / 110_574]
+  return [[lon - dx, lat - dy], [lon + dx, lat - dy], [lon + dx, lat + dy], [lon - dx, lat + dy], [lon - dx, lat - dy]]
+}
+
+/** A WKB polygon of one ring, little-endian, as hexadecimal. */
+function wkbHex(ring: number[][]): string {
+  const wkb = Buffer.alloc(13 + 16 * ring.length)
+  wkb.writeUInt8(1, 0)
+  wkb.writeUInt32LE(3, 1)
+  wkb.writeUInt32LE(1, 5)
+  wkb.writeUInt32LE(ring.length, 9)
+  ring.forEach(([x, y], i) => { wkb.writeDoubleLE(x!, 13 + 16 * i); wkb.writeDoubleLE(y!, 21 + 16 * i) })
+  return wkb.toString('hex')
+}
+
+const IDS = [2 ** 32 + 5, 2 ** 53 - 1, 1]
+const job: TileJob = {
+  layer: 'houses', centre: [108.2, 16.05], geoidOffset: -12.5,
+  ids: Float64Array.from(IDS), ground: Float64Array.from([3, 4, 5]),
+  columns: [
+    { name: 'name', type: 'STRING', values: ['Chùa Linh Ứng', null, ''] },
+    { name: 'storeys', type: 'FLOAT64', values: [2, null, 0] },
+    { name: 'listed', type: 'UINT8', noData: 255, values: [1, 255, 0] },
+  ],
+  shapes: {
+    form: 'extrude', footprints: packHex([wkbHex(square(108.2, 16.05, 20)), wkbHex(square(108.21, 16.06, 10)), null]), solids: packHex([null, null, null]),
+    base: Float64Array.from([2, 3, 4]), top: Float64Array.from([13, 40, 9]), wall: [200, 200, 200], roof: [255, 255, 255],
+  },
+}
+
+t.test('a tile is valid glTF, another reader takes it, and ids up to 2^53 − 1, names and gaps come back as they went', async t => {
+  const bytes = encodeTile(job)
+  t.strictSame(await errorsOf(bytes), [])
+  const glb = readGlb(bytes)
+  t.strictSame(property(glb, 'id'), IDS)
+  t.strictSame(property(glb, 'name'), ['Chùa Linh Ứng', '', ''])
+  t.strictSame(property(glb, 'storeys'), [2, NaN, 0])
+  t.strictSame(property(glb, 'listed'), [1, 255, 0])
+  t.strictSame([...new Set(attribute(glb, '_FEATURE_ID_0'))], [0, 1])
+
+  const document = await new NodeIO().registerExtensions([EXTMeshFeatures, EXTStructuralMetadata]).readBinary(bytes)
+  const [primitive] = document.getRoot().listMeshes()[0]!.listPrimitives()
+  t.equal(primitive!.getIndices()!.getCount() / 3, 2 * (8 + 2))
+  const [featureId] = primitive!.getExtension<any>('EXT_mesh_features').listFeatureIDs()
+  t.equal(featureId.getFeatureCount(), 3)
+  t.equal(featureId.getAttribute(), 0)
+})
+
+t.test('vertices lie where the feature is, at ellipsoidal height, to a centimetre', async t => {
+  const glb = readGlb(encodeTile(job))
+  const frame = localFrame(108.21, 16.06, -12.5)
+  const features = attribute(glb, '_FEATURE_ID_0')
+  const above = attribute(glb, '_ABOVE_GROUND')
+  const second = [...features.keys()].filter(i => features[i] === 1)
+  const local = second.map(i => {
+    const [x, y, z] = geocentricOf(glb, i)
+    const d = [x - frame.origin[0], y - frame.origin[1], z - frame.origin[2]]
+    const along = (axis: readonly [number, number, number]) => axis[0] * d[0]! + axis[1] * d[1]! + axis[2] * d[2]!
+    return [along(frame.east), along(frame.north), along(frame.up)]
+  })
+  t.ok(local.every(([e, n]) => Math.abs(Math.abs(e!) - 5) < 0.02 && Math.abs(Math.abs(n!) - 5) < 0.02))
+  t.ok(local.every(([, , up], k) => Math.abs(up! - (4 + above[second[k]!]!)) < 0.02))
+  t.ok(local.some(([, , up]) => Math.abs(up! - 40) < 0.02) && local.some(([, , up]) => Math.abs(up! - 3) < 0.02))
+})
+
+t.test('a tile without a single triangle is valid too', async t => {
+  const none = encodeTile({ ...job, shapes: { ...job.shapes, footprints: packHex([null, null, null]) } as TileJob['shapes'] })
+  t.strictSame(await errorsOf(none), [])
+})
+
+const scattered = (n: number): Placed[] => Array.from({ length: n }, (_, i) => {
+  const [lon, lat, size] = [108.1 + ((i * 0.618034) % 1) * 0.2, 15.95 + ((i * 0.754878) % 1) * 0.2, 5 + 200 * ((i * 0.569841) % 1) ** 6]
+  const d = size / 2 / 111_320
+  return { id: i + 1, box: [lon - d, lat - d, lon + d, lat + d], minHeight: -3, maxHeight: size, size }
+})
+
+t.test('the tree has each feature once, the largest first, within boxes that hold their children', async t => {
+  const root = buildTree(scattered(12_000))!
+  const tiles = [...tilesOf(root)]
+  t.strictSame(tiles.flatMap(tile => tile.features.map(f => f.id)).sort((a, b) => a - b), Array.from({ length: 12_000 }, (_, i) => i + 1))
+  t.ok(tiles.every(tile => tile.features.length <= 1000))
+  t.ok(tiles.length > 15 && tiles.length < 60, `${tiles.length} tiles`)
+  t.ok(tiles.every(tile => tile.features.every(({ box: [w, s, e, n] }) => {
+    const at = tileAt((w + e) / 2, (s + n) / 2, tile.z)
+    return at.x === tile.x && at.y === tile.y
+  })), 'a feature is in the cell of its centroid')
+  const inside = (outer: TileNode['bounds'], inner: TileNode['bounds']) =>
+    outer.box[0] <= inner.box[0] && outer.box[1] <= inner.box[1] && outer.box[2] >= inner.box[2] && outer.box[3] >= inner.box[3]
+    && outer.minHeight <= inner.minHeight && outer.maxHeight >= inner.maxHeight
+  for (const tile of tiles) {
+    t.ok(inside(tile.bounds, tile.content))
+    for (const child of tile.children) {
+      t.ok(inside(tile.bounds, child.bounds))
+      t.ok(child.geometricError <= tile.geometricError)
+      t.ok(Math.max(...child.features.map(f => f.size)) <= tile.geometricError, 'the error is the largest feature left out')
+    }
+  }
+})
+
+t.test('a tileset names its tiles relatively, ends them in .glb, and stays within the rules of 3D Tiles 1.1', async t => {
+  const root = buildTree(scattered(12_000))!
+  const json: any = tilesetJson(root, { query: '?rev=7', generator: 'dothi', title: 'Houses' })
+  t.equal(json.asset.version, '1.1')
+  const walk = (tile: any, parent: any): number => {
+    t.match(tile.content.uri, /^\d+\/\d+\/\d+\.glb\?rev=7$/)
+    const [w, s, e, n, low, high] = tile.boundingVolume.region
+    t.ok(w < e && s < n && low < high && Math.abs(w) <= Math.PI && Math.abs(n) <= Math.PI / 2)
+    if (parent) {
+      const r = parent.boundingVolume.region
+      t.ok(r[0] <= w && r[1] <= s && r[2] >= e && r[3] >= n && r[4] <= low && r[5] >= high)
+      t.ok(tile.geometricError <= parent.geometricError)
+    }
+    return 1 + (tile.children ?? []).reduce((sum: number, child: any) => sum + walk(child, tile), 0)
+  }
+  t.equal(json.root.refine, 'ADD')
+  t.ok(json.geometricError >= json.root.geometricError)
+  t.equal(walk(json.root, null), [...tilesOf(root)].length)
+  t.equal((tilesetJson(null, { query: '', generator: 'dothi', title: '' }) as any).root.content, undefined, 'an empty layer has an empty tileset')
+  t.equal(buildTree(Array.from({ length: 1500 }, (_, i) => ({ id: i, box: [1, 1, 1, 1] as const, minHeight: 0, maxHeight: 1, size: 1 })))!.features.length, 1500, 'features on one spot end in one leaf')
+})
+
+// ── Through the store and over HTTP ──
+
+const named = { vi: 'x', en: 'x' }
+const column = (name: string, type: Column['type'], more: Partial<Column> = {}): Column => ({ name, type, title: { vi: name, en: name }, ...more })
+const layer = (id: string, more: Partial<Layer>): Layer => ({
+  id, title: named, description: named, group: 'buildings', kind: 'city', geometry: 'polygon', columns: [], style: {}, zoom: { min: 0, max: 18 },
+  classification: 'open', licence: 'CC0-1.0', ...more,
+})
+const LAYERS: readonly Layer[] = [
+  layer('houses', { threeD: { form: 'extrude' }, columns: [column('name', 'text', { inTiles: true }), column('owner', 'text', { inTiles: true, classification: 'restricted' })] }),
+  layer('pipes', {
+    group: 'utilities', geometry: 'line', threeD: { form: 'tube', diameter: 'dn', level: 'from_m', levelTo: 'to_m', levelOf: 'invert', cover: 'cover' },
+    columns: [column('dn', 'number', { unit: 'mm', inTiles: true }), column('from_m', 'number'), column('to_m', 'number'), column('cover', 'number'), column('open', 'boolean', { inTiles: true })],
+    style: { line: '#2f7fc1' },
+  }),
+  layer('trees', { group: 'nature', geometry: 'point', threeD: { form: 'instance' }, columns: [column('crown_m', 'number', { inTiles: true })] }),
+  layer('wards', {}),
+]
+
+t.test('3D tiles and terrain of a real store', async t => {
+  const { url, store, token } = await testServer(t, { layers: LAYERS })
+  await store.setCity({ ...(await store.city()), geoidOffset: -10 })
+  const { revision: first } = await store.withRevision({ actor: 'test', reason: 'houses' }, async ({ tx }) => {
+    await sql`insert into city.houses (geom, ground_z, height, name, owner)
+      select st_multi(st_expand(st_setsrid(st_makepoint(108.2 + (i % 50) * 0.0004, 16.05 + (i / 50) * 0.0004), 4326), 0.00005 + 0.00005 * (i % 3))),
+        case when i % 7 = 0 then null else 6 end, case when i = 8 then null else 4 + i % 20 end, 'Nhà ' || i, 'Bà ' || i from generate_series(1, 2500) i`.execute(tx)
+    // A hipped house as a solid: base at 6 m, ridge at 12 m.
+    await sql`insert into city.houses (geom, solid, ground_z, height, name) values (
+      'SRID=4326;MULTIPOLYGON(((108.199 16.049,108.1991 16.049,108.1991 16.0491,108.199 16.0491,108.199 16.049)))',
+      'SRID=4326;POLYHEDRALSURFACE Z (((108.199 16.049 6,108.1991 16.049 6,108.19905 16.04905 12,108.199 16.049 6)),((108.1991 16.049 6,108.1991 16.0491 6,108.19905 16.04905 12,108.1991 16.049 6)),((108.1991 16.0491 6,108.199 16.0491 6,108.19905 16.04905 12,108.1991 16.0491 6)),((108.199 16.0491 6,108.199 16.049 6,108.19905 16.04905 12,108.199 16.0491 6)))',
+      6, 6, 'Đình')`.execute(tx)
+    await sql`insert into city.pipes (geom, dn, from_m, to_m, cover, open) values
+      ('SRID=4326;MULTILINESTRING((108.2 16.05,108.201 16.05))', 1000, 2, 1, null, true),
+      ('SRID=4326;MULTILINESTRING((108.2 16.051,108.2005 16.051,108.2005 16.052))', 200, null, null, 1.5, null),
+      ('SRID=4326;MULTILINESTRING((108.2 16.053,108.2 16.053))', 200, null, null, 1.5, false)`.execute(tx)
+    await sql`insert into city.trees (geom, height, crown_m) values ('SRID=4326;POINT(108.2 16.05)', 9, 5), ('SRID=4326;POINT(108.21 16.06)', null, null)`.execute(tx)
+  })
+  await storeTerrain(store, { bounds: [108.1, 16, 108.3, 16.1], resolutionM: 20, height: () => 8 }, { name: 'flat', actor: 'test' })
+
+  const get = async (path: string, headers: Record<string, string> = {}) => {
+    const response = await fetch(url + path, { headers })
+    return { status: response.status, headers: response.headers, bytes: new Uint8Array(await response.arrayBuffer()) }
+  }
+  const getJson = async (path: string): Promise<any> => JSON.parse(new TextDecoder().decode((await get(path)).bytes))
+  const uris = (tile: any): string[] => [tile.content.uri, ...(tile.children ?? []).flatMap(uris)]
+  const glbs = async (layer: string, headers = {}) => {
+    const tileset = await getJson(`/3dtiles/${layer}/tileset.json`)
+    return Promise.all(uris(tileset.root).map(async uri => ({ uri, ...(await get(`/3dtiles/${layer}/${uri}`, headers)) })))
+  }
+
+  await t.test('every house is in one tile, with its name, and each tile is valid glTF', async t => {
+    const tiles = await glbs('houses')
+    t.ok(tiles.length > 2)
+    t.ok(tiles.every(({ status, headers }) => status === 200 && headers.get('content-type') === 'model/gltf-binary'))
+    const read = tiles.map(({ bytes }) => readGlb(bytes))
+    const ids = read.flatMap(glb => property(glb, 'id'))
+    const { rows } = await sql<{ id: number; name: string }>`select id, name from city.houses order by id`.execute(store.db)
+    t.strictSame([...ids].sort((a, b) => Number(a) - Number(b)), rows.map(row => row.id))
+    const names = new Map(read.flatMap(glb => property(glb, 'name').map((name, i) => [property(glb, 'id')[i], name] as const)))
+    t.ok(rows.every(row => names.get(row.id) === row.name))
+    for (const { bytes } of tiles) t.strictSame(await errorsOf(bytes), [])
+    const grounds = new Set(read.flatMap(glb => property(glb, 'ground_z')))
+    t.strictSame([...grounds].sort(), [6, 8], 'where a row has no ground level the terrain gives it')
+  })
+
+  await t.test('vertices lie inside the bounding regions that announce them', async t => {
+    const tileset = await getJson('/3dtiles/houses/tileset.json')
+    const check = async (tile: any) => {
+      const [w, s, e, n, low, high] = tile.boundingVolume.region.map((v: number, i: number) => (i < 4 ? (v * 180) / Math.PI : v))
+      const glb = readGlb((await get(`/3dtiles/houses/${tile.content.uri}`)).bytes)
+      const frame = localFrame((w + e) / 2, (s + n) / 2)
+      const corner: [number, number, number] = [0, 0, 0]
+      toLocal(frame, e, n, 0, corner)
+      let outside = 0
+      for (let i = 0; i < attribute(glb, '_FEATURE_ID_0').length; i++) {
+        const p = geocentricOf(glb, i).map((v, k) => v - frame.origin[k]!)
+        const along = (axis: readonly number[]) => axis[0]! * p[0]! + axis[1]! * p[1]! + axis[2]! * p[2]!
+        if (Math.abs(along(frame.east)) > corner[0] + 0.1 || Math.abs(along(frame.north)) > corner[1] + 0.1 || along(frame.up) < low - 0.5 || along(frame.up) > high + 0.1) outside++
+      }
+      t.equal(outside, 0)
+      for (const child of tile.children ?? []) await check(child)
+    }
+    await check(tileset.root)
+  })
+
+  await t.test('restricted columns reach only who may see them, and are cached apart', async t => {
+    const columns = (bytes: Uint8Array) => Object.keys(readGlb(bytes).json.extensions.EXT_structural_metadata.schema.classes.houses.properties)
+    const [open] = await glbs('houses')
+    const [steward] = await glbs('houses', { authorization: `Bearer ${await token('steward')}` })
+    t.notOk(columns(open!.bytes).includes('owner'))
+    t.ok(columns(steward!.bytes).includes('owner'))
+    t.not(open!.headers.get('etag'), steward!.headers.get('etag'))
+  })
+
+  await t.test('a tile with its revision never changes and says so; a validator saves the bytes', async t => {
+    const [tile] = await glbs('houses')
+    t.match(tile!.headers.get('cache-control'), /immutable/)
+    t.equal((await get(`/3dtiles/houses/${tile!.uri}`, { 'if-none-match': tile!.headers.get('etag')! })).status, 304)
+    t.notMatch((await get(`/3dtiles/houses/${tile!.uri.split('?')[0]}`)).headers.get('cache-control'), /immutable/)
+  })
+
+  await t.test('after an edit the old tileset still gets its tiles, the new one shows the edit, asOf shows what was', async t => {
+    const before = await glbs('houses')
+    await store.withRevision({ actor: 'test', reason: 'edit' }, async ({ tx }) => { await sql`update city.houses set name = 'Mới' where name = 'Đình'`.execute(tx) })
+    const again = await get(`/3dtiles/houses/${before[0]!.uri}`)
+    t.strictSame(again.bytes, before[0]!.bytes)
+    const names = async (tiles: Promise<{ bytes: Uint8Array }[]>) => (await tiles).flatMap(({ bytes }) => property(readGlb(bytes), 'name'))
+    const now = await names(glbs('houses'))
+    t.ok(now.includes('Mới') && !now.includes('Đình'))
+    const then = await getJson(`/3dtiles/houses/tileset.json?asOf=${first.revision}`)
+    const old = await names(Promise.all(uris(then.root).map(uri => get(`/3dtiles/houses/${uri}`))))
+    t.ok(old.includes('Đình') && !old.includes('Mới'))
+    t.match(then.root.content.uri, `asOf=${first.revision}`)
+  })
+
+  await t.test('pipes are tubes at their levels, or under the terrain where only their cover is known', async t => {
+    const [{ bytes } = { bytes: new Uint8Array() }] = await glbs('pipes')
+    t.strictSame(await errorsOf(bytes), [])
+    const glb = readGlb(bytes)
+    const above = attribute(glb, '_ABOVE_GROUND')
+    const features = attribute(glb, '_FEATURE_ID_0')
+    const diameters = property(glb, 'dn')
+    const range = (dn: number) => {
+      const feature = diameters.indexOf(dn)
+      const own = [...above].filter((_, i) => features[i] === feature)
+      return [Math.min(...own), Math.max(...own)].map(v => Math.round(v * 10) / 10)
+    }
+    t.strictSame(range(1000), [-7, -5], 'invert 2 to 1 m under ground at 8 m: bottom −7, crown −5')
+    t.strictSame(range(200), [-1.7, -1.5], 'crown under 1.5 m of cover')
+    t.strictSame(property(glb, 'open').sort(), [0, 1, 255])
+    t.ok(glb.json.meshes[0].primitives[0].attributes.NORMAL !== undefined)
+  })
+
+  await t.test('trees stand on the terrain', async t => {
+    const [{ bytes } = { bytes: new Uint8Array() }] = await glbs('trees')
+    t.strictSame(await errorsOf(bytes), [])
+    const above = attribute(readGlb(bytes), '_ABOVE_GROUND')
+    t.ok(Math.min(...above) > -0.01 && Math.abs(Math.max(...above) - 9) < 0.1)
+  })
+
+  await t.test('what is not there is told in a sentence', async t => {
+    const problem = async (path: string) => { const { status, bytes } = await get(path); return [status, JSON.parse(new TextDecoder().decode(bytes)).detail as string] as const }
+    t.match(await problem('/3dtiles/wards/tileset.json'), [404, /no 3D form.*houses, pipes, trees/])
+    t.match(await problem('/3dtiles/nowhere/tileset.json'), [404, /no collection/])
+    t.match(await problem('/3dtiles/houses/3/0/0.glb'), [404, /no tile 3\/0\/0/])
+    t.match(await problem('/3dtiles/houses/3/9/0.glb'), [400, /zooms go to 24/])
+    t.match(await problem('/3dtiles/houses/tileset.json?asOf=999999'), [400, /does not exist/])
+    t.match(await problem('/terrain/rgb/2/9/0'), [400, /columns and rows/])
+    t.match(await problem('/terrain/height?lon=abc&lat=1'), [400, /not a valid/])
+    t.match(await problem('/3dtiles/houses/tileset.json?run=x'), [200])
+  })
+
+  await t.test('terrain is served as Terrain-RGB at any zoom, flat at sea level where there is none', async t => {
+    const { z, x, y } = tileAt(108.2, 16.05, 16)
+    const png = await get(`/terrain/rgb/${z}/${x}/${y}.png`)
+    t.equal(png.headers.get('content-type'), 'image/png')
+    const { width, height, data } = PNG.sync.read(Buffer.from(png.bytes))
+    const metres = (i: number) => -10_000 + (data[4 * i]! * 65536 + data[4 * i + 1]! * 256 + data[4 * i + 2]!) / 10
+    t.strictSame([width, height], [256, 256])
+    t.ok([0, 255, 32_768, 65_535].every(i => Math.abs(metres(i) - 8) < 0.051))
+    const sea = PNG.sync.read(Buffer.from((await get('/terrain/rgb/10/5/5')).bytes))
+    t.strictSame([...sea.data.subarray(0, 3)], [1, 134, 160])
+    const summary = await getJson('/terrain')
+    t.equal(summary.sources[0].name, 'flat')
+    const tilejson = await getJson('/terrain/tilejson')
+    t.match(tilejson, { encoding: 'mapbox', minzoom: 0, maxzoom: summary.maxzoom, bounds: [108.1, 16, 108.3, 16.1] })
+    const fixed = await get(tilejson.tiles[0].replace(url, '').replace('{z}', z).replace('{x}', x).replace('{y}', y))
+    t.match(fixed.headers.get('cache-control'), /immutable/)
+    t.equal((await get(`/terrain/rgb/${z}/${x}/${y}`, { 'if-none-match': png.headers.get('etag')! })).status, 304)
+    t.match(await getJson('/terrain/height?lon=108.2&lat=16.05'), { height: 8, unit: 'm' })
+    t.equal((await getJson('/terrain/height?lon=10&lat=16.05')).height, null)
+    t.equal(await heightAt(store, 108.2, 16.05), 8)
+    const [west] = tileBounds({ z, x, y })
+    t.ok(west > 108.1)
+  })
+})
