@@ -139,9 +139,9 @@ async function literalInCrs84(call: Call, geometry: GeometryLiteral, crs: Crs, p
     .execute(call.app.store.pool(call.reader.clearance))
     // PROJ and PostGIS report what they cannot transform as an internal error of the database.
     .catch((error: { code?: string }) => { throw error.code === 'XX000' || error.code === '22023' ? outside() : error })
-  const geometry = rows[0]?.geometry
-  if (!geometry || /null|inf|nan/i.test(geometry)) throw outside()
-  return { geojson: JSON.parse(geometry) as GeoJsonGeometry }
+  const found = rows[0]?.geometry
+  if (!found || /null|inf|nan/i.test(found)) throw outside()
+  return { geojson: JSON.parse(found) as GeoJsonGeometry }
 }
 
 /** `bbox` as an index box in degrees or Mercator metres, or as a shape where the CRS bends. */
