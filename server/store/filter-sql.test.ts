@@ -3,8 +3,7 @@ import t from 'tap'
 import type { Filter, Scalar } from '../../core/filter/ast.js'
 import { fold, foldAccents, foldCase } from '../../core/text.js'
 import type { Classification } from '../../layers/layer.js'
-import { testStore } from '../testing/test-store.js'
-import { CABLES, EXAMPLES, WELLS } from './example-layers.js'
+import { CABLES, exampleStore, WELLS } from './example-store.js'
 import { CLASSES } from './rights.js'
 import { PUBLIC, STEWARD, type Reader, type Store, type ViewArgs } from './store.js'
 import { insertFeatures } from './writes.js'
@@ -18,7 +17,7 @@ const v = (literal: string | number | boolean): Scalar => ({ literal })
 const NASTY = [`'; drop table city.wells; --`, `"`, '\\', `$1`, '%', `' or '1'='1`, '{{}}', '💧']
 
 t.test('filters', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const at = (lon: number, lat: number) => ({ type: 'Point', coordinates: [lon, lat] })
   await store.withRevision(BY, writer => insertFeatures(writer, WELLS, 'main', [
     { geometry: at(108.1, 16), properties: { name: 'Giếng Hoà Vang', depth: 3, floors: 1, dug: '2020-01-01', seen: '2025-01-01T00:00:00Z', open: true, extra: {}, flow: 1, owner: 'A' }, source: 'osm', sourceId: 'n1' },
@@ -108,7 +107,7 @@ t.test('filters', async t => {
 })
 
 t.test('rights', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   await store.withRevision(BY, async ({ tx }) => {
     await sql`insert into city.wells (geom, name, owner) select st_setsrid(st_makepoint(107 + random() * 2, 15 + random() * 2), 4326), 'w' || i, 'o' from generate_series(1, 20000) i`.execute(tx)
     await sql`insert into city.cables (geom) values (st_geomfromtext('MULTILINESTRING((108 16,108.1 16))', 4326))`.execute(tx)

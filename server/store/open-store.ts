@@ -1,14 +1,14 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
-import type { BBox } from '../../core/bbox.js'
+import { union, type BBox } from '../../core/bbox.js'
 import type { Classification, Layer } from '../../layers/layer.js'
 import { applyLayers, LayerCatalogue } from './catalogue.js'
 import type { Database } from './database.js'
 import { migrate } from './migrate.js'
 import { listen } from './notifications.js'
-import { cellsRevision, layerRevision, withRevision } from './revisions.js'
+import { branchesUnder, cellsRevision, layerRevision, withRevision } from './revisions.js'
 import { CLASSES, POOL_SIZES, servingConnection } from './rights.js'
-import type { City, Reader, Store, ViewArgs } from './store.js'
+import type { Branch, City, Store, ViewArgs } from './store.js'
 import { view } from './view.js'
 
 export interface OpenStoreOptions {
@@ -55,7 +55,7 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
     withRevision: write,
     layerRevision: (layer, branch, asOf) => layerRevision(db, layer, branch, asOf),
     cellsRevision: (layer, branch, cells, asOf) => cellsRevision(db, layer, branch, cells, asOf),
-    layerSummary: layer => layerSummary(db, layer),
+    layerSummary: (layer, branch) => layerSummary(db, layer, branch),
     onRevision(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -112,12 +112,25 @@ async function writeCity(db: Kysely<Database>, city: City): Promise<void> {
       geoid_offset = excluded.geoid_offset, time_zone = excluded.time_zone, currency = excluded.currency, sample = excluded.sample`.execute(db)
 }
 
-async function layerSummary(db: Kysely<Database>, layer: Layer): ReturnType<Store['layerSummary']> {
-  const { rows } = await sql<{ count: number; bbox: BBox | null; revision: number; updated: Date }>`
-    select count, bbox, revision, updated from dothi.layer_summaries where layer = ${layer.id} and branch = 'main'`.execute(db)
-  const found = rows[0]
-  if (!found) return { count: 0, bbox: null, revision: 0, updated: null }
-  return { ...found, bbox: found.bbox && pad(found.bbox) }
+type Summary = Awaited<ReturnType<Store['layerSummary']>>
+
+async function layerSummary(db: Kysely<Database>, layer: Layer, branch: Branch = 'main'): Promise<Summary> {
+  const { rows } = layer.kind === 'run' ? await latestRun(db, layer, branch) : await sql<Summary>`
+    select count, bbox, revision, updated from dothi.layer_summaries where layer = ${layer.id} and branch = any(${branchesUnder(branch)})`.execute(db)
+  const whole = rows.reduce<Summary>((a, b) => ({
+    count: a.count + b.count, bbox: union(a.bbox, b.bbox), revision: Math.max(a.revision, b.revision),
+    updated: a.updated && a.updated > b.updated! ? a.updated : b.updated,
+  }), { count: 0, bbox: null, revision: 0, updated: null })
+  return { ...whole, bbox: whole.bbox && pad(whole.bbox) }
+}
+
+/** Results are few, hit features of one run, so they are counted as they lie. */
+function latestRun(db: Kysely<Database>, layer: Layer, branch: Branch) {
+  return sql<Summary>`
+    with run as (select id, finished from dothi.jobs where kind = 'flood' and branch = ${branch} and state = 'successful' order by finished desc limit 1),
+    extent as (select count(*) as count, st_extent(geom) as e from ${sql.table(`runs.${layer.id}`)} where run = (select id from run))
+    select count, case when e is not null then array[st_xmin(e), st_ymin(e), st_xmax(e), st_ymax(e)] end as bbox,
+      floor(extract(epoch from finished) * 1000)::int8 as revision, finished as updated from run, extent`.execute(db)
 }
 
 /** Half a metre around, so that an extent of one point, or one rounded to seven places, still holds its features. */

@@ -47,7 +47,7 @@ async function allocateIds(tx: Transaction<Database>, count: number): Promise<nu
 }
 
 /** A branch's reading also changes when main does. */
-const branchesUnder = (branch: Branch) => (branch === 'main' ? ['main'] : ['main', branch])
+export const branchesUnder = (branch: Branch) => (branch === 'main' ? ['main'] : ['main', branch])
 
 /** See Store.layerRevision. Run layers change when a run finishes: its time in milliseconds stands for the revision. */
 export async function layerRevision(db: Kysely<Database>, layer: Layer, branch: Branch, asOf: AsOf = 'now'): Promise<number> {

@@ -1,8 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import type { Layer } from '../../layers/layer.js'
-import { testStore } from '../testing/test-store.js'
-import { EXAMPLES, LOTS, WELLS, WET_LOTS } from './example-layers.js'
+import { exampleStore, LOTS, WELLS, WET_LOTS } from './example-store.js'
 import { PUBLIC, STEWARD, type Row, type Store, type ViewArgs } from './store.js'
 import { deleteFeature, insertFeatures, replaceFeature, revertFeature, updateFeature } from './writes.js'
 
@@ -24,7 +23,7 @@ const changesOf = async (store: Store, revision: number) =>
   (await sql<Row>`select layer, branch, inserted, updated, deleted, bbox, cells from dothi.changes where revision = ${revision} order by layer, branch`.execute(store.db)).rows
 
 t.test('revisions have no gaps and their order is the order of commit, whoever writes at once', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const heard: number[] = []
   store.onRevision(revision => heard.push(revision))
   const committed: number[] = []
@@ -46,7 +45,7 @@ t.test('revisions have no gaps and their order is the order of commit, whoever w
 })
 
 t.test('what fails inside a revision leaves nothing, not even a number', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   await t.rejects(store.withRevision(BY, async writer => {
     await insertFeatures(writer, WELLS, 'main', [{ geometry: point(108, 16), properties: { name: 'ghost' } }])
     throw new Error('power cut')
@@ -64,7 +63,7 @@ t.test('what fails inside a revision leaves nothing, not even a number', async t
 })
 
 t.test('rows change only inside a revision, and keep their id', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const { result: id } = await addWell(store, 'a')
   await t.rejects(sql`insert into city.wells (name) values ('b')`.execute(store.db), /only inside withRevision/)
   await t.rejects(sql`update city.wells set name = 'b'`.execute(store.db), /only inside withRevision/)
@@ -77,7 +76,7 @@ t.test('rows change only inside a revision, and keep their id', async t => {
 })
 
 t.test('asOf shows the city as it was then, by revision and by instant', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const { result: a, revision: first } = await addWell(store, 'a')
   const { result: b } = await addWell(store, 'b')
   const { revision: third } = await store.withRevision(BY, async writer => {
@@ -105,7 +104,7 @@ t.test('asOf shows the city as it was then, by revision and by instant', async t
 })
 
 t.test('a branch is main, overlaid; main goes on beneath it', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const { result: a } = await addWell(store, 'a')
   const { result: b } = await addWell(store, 'b')
   const { rows: [{ id: branch }] } = await sql<{ id: string }>`insert into dothi.branches (title) values ('levee') returning id`.execute(store.db) as { rows: [{ id: string }] }
@@ -118,6 +117,8 @@ t.test('a branch is main, overlaid; main goes on beneath it', async t => {
   })
   t.strictSame(await names(store, { branch }), ['a on branch', 'c'])
   t.strictSame(await names(store, { branch: other }), ['a', 'b'])
+  t.equal((await store.layerSummary(WELLS, branch)).count, 2)
+  t.ok((await store.layerSummary(WELLS, branch)).bbox![2] > 108.9 && (await store.layerSummary(WELLS)).bbox![2] < 108.3)
   t.strictSame(await names(store), ['a', 'b'])
   t.strictSame((await changesOf(store, 3)).map(({ branch: of, inserted, updated, deleted }) => [of, inserted, updated, deleted]), [[branch, 1, 1, 1]])
 
@@ -138,6 +139,7 @@ t.test('a branch is main, overlaid; main goes on beneath it', async t => {
     await revertFeature(writer, WELLS, branch, b)
   })
   t.strictSame(await names(store, { branch }), ['a in main', 'b', 'd'], 'reverted: main shows through')
+  t.equal((await store.layerSummary(WELLS, branch)).count, 3)
   t.strictSame(await names(store, { branch, asOf: 6 }), ['and again', 'd'])
 
   t.equal(await store.layerRevision(WELLS, branch), 7)
@@ -155,7 +157,7 @@ t.test('a branch is main, overlaid; main goes on beneath it', async t => {
 })
 
 t.test('edits are refused when the feature is newer than its editor knew, or does not fit', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const { result: id } = await addWell(store, 'a')
   await store.withRevision(BY, writer => updateFeature(writer, WELLS, 'main', id, { properties: { depth: 3.5 } }, 1))
   await t.rejects(store.withRevision(BY, writer => updateFeature(writer, WELLS, 'main', id, { properties: { depth: 4 } }, 1)), problem(412, { more: { revision: 2 } }))
@@ -175,7 +177,7 @@ t.test('edits are refused when the feature is newer than its editor knew, or doe
 })
 
 t.test('a 3D lot keeps its faces, and its native twin within a millimetre', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const face = [[[108, 16, 5], [108.001, 16, 5], [108.001, 16.001, 9], [108, 16, 5]]]
   const { result: [id] } = await store.withRevision(BY, writer => insertFeatures(writer, LOTS, 'main', [
     { geometry: square(108, 16), properties: { code: 'A1' }, solid: [face], groundZ: 5, height: 4, source: 'survey', sourceId: '7' }]))
@@ -190,7 +192,7 @@ t.test('a 3D lot keeps its faces, and its native twin within a millimetre', asyn
 })
 
 t.test('the change log tells box and cells of old and new geometry, once a layer and revision', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const { result: id } = await addWell(store, 'a', 108.2, 16.05)
   t.strictSame(await changesOf(store, 1), [{ layer: 'wells', branch: 'main', inserted: 1, updated: 0, deleted: 0, bbox: [108.2, 16.05, 108.2, 16.05], cells: [(819 << 10) | 465] }])
   await store.withRevision(BY, async writer => {
@@ -221,7 +223,7 @@ t.test('the change log tells box and cells of old and new geometry, once a layer
 })
 
 t.test('a pole, an empty point and the antimeridian are stored and found', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   await store.withRevision(BY, writer => insertFeatures(writer, WELLS, 'main', [
     { geometry: point(0, 90), properties: { name: 'pole' } }, { geometry: { type: 'Point', coordinates: [] }, properties: { name: 'empty' } },
     { geometry: point(179.9, 0), properties: { name: 'east' } }, { geometry: point(-179.9, 0), properties: { name: 'west' } }]))
@@ -234,7 +236,7 @@ t.test('a pole, an empty point and the antimeridian are stored and found', async
 })
 
 t.test('ids are exact up to 2^53 − 1 and come in contiguous runs', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   await sql`update dothi.instance set number = 8191`.execute(store.db)
   await sql`select setval('dothi.feature_number', 1099511627775 - 4)`.execute(store.db)
   const { result: first } = await store.withRevision(BY, async writer => {
@@ -249,7 +251,7 @@ t.test('ids are exact up to 2^53 − 1 and come in contiguous runs', async t => 
 })
 
 t.test('a run layer shows the run asked for, or the latest that succeeded', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const job = async (state: string, finished: string) => (await sql<{ id: string }>`
     insert into dothi.jobs (kind, state, owner, finished) values ('flood', ${state}, 'me', ${finished}) returning id`.execute(store.db)).rows[0]!.id
   t.strictSame(await rows(store, { layer: WET_LOTS }), [], 'no run yet')
@@ -260,13 +262,14 @@ t.test('a run layer shows the run asked for, or the latest that succeeded', asyn
     await sql`insert into runs.run_lots (run, id, geom, depth) values (${run}, 5, st_setsrid(st_makepoint(108, 16), 4326), ${depth})`.execute(store.db)
   t.match(await rows(store, { layer: WET_LOTS, reader: PUBLIC }), [{ id: 5, depth: 2, revision: 0, source: null, run: second }])
   t.match(await rows(store, { layer: WET_LOTS, run: first }), [{ depth: 1 }])
+  t.match(await store.layerSummary(WET_LOTS), { count: 1, revision: Date.parse('2025-01-02T00:00:00Z'), bbox: [107.999995, 15.999995, 108.000005, 16.000005] })
   t.equal(await store.layerRevision(WET_LOTS, 'main'), Date.parse('2025-01-02T00:00:00Z'))
   await t.rejects(rows(store, { layer: WET_LOTS, run: 'x' }), problem(404))
   await t.rejects(rows(store, { layer: WET_LOTS, run: '00000000-0000-0000-0000-000000000000' }), problem(404))
 })
 
 t.test('a layer is published and unpublished while others listen', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const bins: Layer = { ...WELLS, id: 'bins', columns: [{ name: 'order', type: 'text', title: { vi: 'x', en: 'It\'s “quoted”' } }], label: 'order', searchable: ['order'] }
   await store.catalogue.publish(bins, 'me')
   t.equal(store.catalogue.get('bins').id, 'bins')
@@ -294,7 +297,7 @@ t.test('a layer is published and unpublished while others listen', async t => {
 })
 
 t.test('the listener comes back after its connection is cut', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const heard: number[] = []
   store.onRevision(revision => heard.push(revision))
   await addWell(store, 'a')
@@ -306,7 +309,7 @@ t.test('the listener comes back after its connection is cut', async t => {
 })
 
 t.test('the city is one row, and observations are only added', async t => {
-  const store = await testStore(t, { layers: EXAMPLES })
+  const store = await exampleStore(t)
   const city = { name: 'Monaco', srid: 32632, home: { lon: 7.42, lat: 43.73, zoom: 14 }, verticalDatum: 'NGF', geoidOffset: 48.5, timeZone: 'Europe/Paris', currency: 'EUR', sample: false }
   await store.setCity({ ...city, name: 'x' })
   await store.setCity(city)

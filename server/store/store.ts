@@ -81,8 +81,11 @@ export interface Store {
   layerRevision(layer: Layer, branch: Branch, asOf?: AsOf): Promise<number>
   /** The last revision that touched any of these z10 cells. */
   cellsRevision(layer: Layer, branch: Branch, cells: readonly number[], asOf?: AsOf): Promise<number>
-  /** Counts and padded extents kept with the change log, never computed live over geometry. */
-  layerSummary(layer: Layer): Promise<{ count: number; bbox: BBox | null; revision: number; updated: Date | null }>
+  /**
+   * Counts and padded extents, kept with the change log and never computed live over the city's geometry.
+   * On a branch with what it adds and removes; a run layer is counted over the branch's latest successful run.
+   */
+  layerSummary(layer: Layer, branch?: Branch): Promise<{ count: number; bbox: BBox | null; revision: number; updated: Date | null }>
   /** Called with each committed revision, also those of other processes (LISTEN). Returns the way to stop. */
   onRevision(listener: (revision: number) => void): () => void
   close(): Promise<void>

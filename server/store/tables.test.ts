@@ -6,7 +6,7 @@ import t from 'tap'
 import { VN2000_PROJ4 } from '../../core/vn2000.js'
 import type { Layer } from '../../layers/layer.js'
 import { testDatabase } from '../testing/test-cluster.js'
-import { EXAMPLES, WELLS } from './example-layers.js'
+import { EXAMPLES, exampleStore, WELLS } from './example-store.js'
 import { vn2000Error } from './datum.js'
 import { openStore } from './open-store.js'
 import { PUBLIC, type Store } from './store.js'
@@ -87,12 +87,7 @@ t.test('layer files and tables', async t => {
 })
 
 t.test('VN-2000 is the same place in PostGIS, proj4 and GDAL, to a millimetre', async t => {
-  const database = await testDatabase({ layers: EXAMPLES })
-  const store = await openStore({ connection: database.connection, layers: EXAMPLES })
-  t.teardown(async () => {
-    await store.close()
-    await database.drop()
-  })
+  const store = await exampleStore(t)
   // Hải Châu, Hoàng Sa far outside the zone, Hà Nội, Cà Mau: each in a projection of its own.
   const places: readonly [srid: number, lon: number, lat: number][] = [
     [5899, 108.2208, 16.0678], [5899, 111.6, 16.53], [3406, 108.0001, 16.05], [3405, 107.9999, 16.05], [5897, 105.85, 21.03], [9208, 105.15, 9.18], [9217, 108.25, 15.9],

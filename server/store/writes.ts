@@ -63,10 +63,14 @@ export async function deleteFeature(writer: RevisionWriter, layer: Layer, branch
 
 /** Takes a branch's edit of a feature back, so that main shows through again. */
 export async function revertFeature(writer: RevisionWriter, layer: Layer, branch: string, id: number): Promise<void> {
-  const { rows } = await sql`
-    update ${tableOf(layer, branch)} set retired_revision = ${writer.revision}::int8
-    where branch = ${branch}::uuid and id = ${id}::int8 and retired_revision is null returning id`.execute(writer.tx)
-  if (rows.length === 0) throw notFound(`The scenario has no edit of ${layer.id} ${id}.`)
+  const { rows: [overlay] } = await sql<{ deleted: boolean; in_main: boolean }>`
+    update ${tableOf(layer, branch)} as o set retired_revision = ${writer.revision}::int8
+    where branch = ${branch}::uuid and id = ${id}::int8 and retired_revision is null
+    returning deleted, exists (select from ${tableOf(layer, 'main')} as c where c.id = o.id) as in_main`.execute(writer.tx)
+  if (!overlay) throw notFound(`The scenario has no edit of ${layer.id} ${id}.`)
+  // The trigger logged where; what it means for the branch is known here: back again, gone again, or as in main again.
+  const [inserted, updated, deleted] = overlay.deleted && overlay.in_main ? [1, 0, 0] : !overlay.deleted && !overlay.in_main ? [0, 0, 1] : [0, 1, 0]
+  await sql`select dothi.log_change(${layer.id}, ${branch}, ${inserted}, ${updated}, ${deleted}, null, null)`.execute(writer.tx)
 }
 
 type Values = Map<string, RawBuilder<unknown>>

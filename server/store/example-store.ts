@@ -1,4 +1,8 @@
 import type { Layer } from '../../layers/layer.js'
+import { testDatabase } from '../testing/test-cluster.js'
+import type { Tearable } from '../testing/test-store.js'
+import { openStore } from './open-store.js'
+import type { Store } from './store.js'
 
 const title = (en: string) => ({ vi: en, en })
 
@@ -39,3 +43,14 @@ export const WET_LOTS: Layer = {
 }
 
 export const EXAMPLES: readonly Layer[] = [WELLS, LOTS, CABLES, WET_LOTS]
+
+/** A store with these layers on a fresh database, without the server around it. */
+export async function exampleStore(t: Tearable): Promise<Store> {
+  const database = await testDatabase({ layers: EXAMPLES })
+  const store = await openStore({ connection: database.connection, layers: EXAMPLES })
+  t.teardown(async () => {
+    await store.close()
+    await database.drop()
+  })
+  return store
+}
