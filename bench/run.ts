@@ -1,0 +1,14 @@
+/** `make bench`: every comparison, as a table and in bench/latest.json. */
+import { writeFileSync } from 'node:fs'
+import { importBench } from './import.js'
+import { machine, table } from './result.js'
+import type { Result } from './result.js'
+import { tilesBench } from './tiles.js'
+import { withWorkbench } from './workbench.js'
+
+const results: Result[] = []
+await withWorkbench(async workbench => {
+  for (const bench of [importBench, tilesBench]) results.push(...await bench(workbench))
+})
+console.log(table(results, machine()))
+writeFileSync('bench/latest.json', `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), results }, null, 2)}\n`)
