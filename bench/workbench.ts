@@ -24,11 +24,16 @@ export async function withWorkbench<T>(work: (workbench: Workbench) => Promise<T
   const cluster = await openCluster({ dataDir: folder })
   const backend = await joinStore(cluster.connection())
   const serve = async () => {
-    const http = createServer(createListener(backend, { ...readConfig({ SAMPLE: '0' }), dataDir: folder }))
+    const own = await joinStore(cluster.connection()) // caches belong to a store
+    const http = createServer(createListener(own, { ...readConfig({ SAMPLE: '0' }), dataDir: folder }))
     await new Promise<void>(done => http.listen(0, '127.0.0.1', done))
     return {
       url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
-      close: () => new Promise<void>(done => { http.close(() => done()); http.closeAllConnections() }),
+      close: async () => {
+        http.close()
+        http.closeAllConnections()
+        await own.close()
+      },
     }
   }
   try {
