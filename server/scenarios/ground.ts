@@ -106,7 +106,7 @@ export async function metricRows(store: Store, id: string, { srid, branch, asOf,
   const threeD = layer.threeD ? ['ground_z', 'height'] : []
   const rows = await store.view({ layer, branch, asOf, reader: PUBLIC, bbox: { box, srid: 4326 }, columns: known })
   const query = sql<MetricRow>`
-    select v.id, ${sql.join([...known, ...threeD, 'id'].map(name => sql.ref(`v.${name}`)))}, st_asgeojson(st_transform(v.geom, ${srid}::int), 2)::json as geometry
+    select v.id, ${sql.join([...known, ...threeD, 'id'].map(name => sql.ref(`v.${name}`)))}, st_asgeojson(st_transform(v.geom, ${srid}::int), 2, 0)::json as geometry
     from (${rows}) as v where v.geom is not null order by v.id`
   return (await query.execute(store.pool('open'))).rows
 }

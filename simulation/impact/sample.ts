@@ -27,7 +27,7 @@ export type Coordinates = ArrayLike<number>
 /** Water stands against the wall, so a building is asked this far outside its footprint, metres. */
 const RING = 1.5
 /** How many cells around a place may speak for it where none of its own is computed. */
-const REACH = 2
+const REACH = 1
 
 /** Worst of the cells touched by a ring just outside each part's outer ring, else the nearest computed cell. */
 export function aroundFootprint(flood: Flood, outerRings: readonly Coordinates[]): Wetness | null {
