@@ -28,10 +28,11 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
     await db.destroy()
     throw error
   }
+  const writers = connect(connection, POOL_SIZES.writer)
   const pools = Object.fromEntries(await Promise.all(CLASSES.map(async clearance =>
     [clearance, connect(await servingConnection(connection, clearance), POOL_SIZES[clearance])]))) as Record<Classification, Kysely<Database>>
   const pool = (clearance: Classification) => pools[clearance]
-  const write: Store['withRevision'] = (meta, apply, prepare) => withRevision(db, meta, apply, prepare)
+  const write: Store['withRevision'] = (meta, apply, prepare) => withRevision(writers, meta, apply, prepare)
   const catalogue = new LayerCatalogue(db, known, write)
   await catalogue.reload()
 
@@ -62,7 +63,7 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
     },
     async close() {
       await hearing.stop()
-      await Promise.all([db, ...Object.values(pools)].map(each => each.destroy()))
+      await Promise.all([db, writers, ...Object.values(pools)].map(each => each.destroy()))
     },
   }
 }

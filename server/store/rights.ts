@@ -66,5 +66,8 @@ export async function servingConnection(connection: pg.PoolConfig, clearance: Cl
   return { ...connection, options: `${options} -c role=${roleOf(clearance)}` }
 }
 
-/** Connections a pool, for two cores: most readers are public. */
-export const POOL_SIZES: Readonly<Record<Classification | 'owner', number>> = { open: 4, internal: 2, restricted: 2, owner: 6 }
+/**
+ * Connections a pool, for two cores: most readers are public. Writers have a pool of their own, since they wait for
+ * each other: what the one at work asks of the owner's pool must not stand behind those that wait for it.
+ */
+export const POOL_SIZES: Readonly<Record<Classification | 'owner' | 'writer', number>> = { open: 4, internal: 2, restricted: 2, owner: 6, writer: 4 }

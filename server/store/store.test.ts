@@ -44,6 +44,14 @@ t.test('revisions have no gaps and their order is the order of commit, whoever w
   t.strictSame(heard, [1, 2, 3, 4, 5, 6, 7, 8, 9], 'everyone is told, in order')
 })
 
+t.test('many writers wait for each other, and none for a connection', async t => {
+  const store = await exampleStore(t)
+  const { db } = store
+  const asks = () => sql`select 1`.execute(db)
+  await Promise.all(Array.from({ length: 20 }, () => store.withRevision(BY, () => Promise.all([asks(), asks(), asks()]), async () => { await asks() })))
+  t.equal((await sql`select * from dothi.revisions`.execute(db)).rows.length, 20)
+})
+
 t.test('what fails inside a revision leaves nothing, not even a number', async t => {
   const store = await exampleStore(t)
   await t.rejects(store.withRevision(BY, async writer => {
