@@ -51,6 +51,11 @@ const app: App = {
 }
 Object.assign(app, { runs: createRuns(app), filters: createFilters(app), imports: createImports(app) })
 provideApp(app)
+let addressTimer: ReturnType<typeof setTimeout> | undefined
+
+// For tests and for the curious: the page's own objects, nothing more.
+Object.assign(globalThis, { dothi: app })
+
 const [city] = await Promise.all([firstCity(), import('./panels/shell.js')])
 if (city) await open(city)
 
@@ -128,9 +133,10 @@ function follow(state: AppState, changed: ReadonlySet<keyof AppState>): void {
   scheduleAddress()
 }
 
-const animate = () => app.scene?.setRunning(store.state.playing && app.runs.manifest !== null && !app.runs.failed)
+function animate(): void {
+  app.scene?.setRunning(store.state.playing && app.runs.manifest !== null && !app.runs.failed)
+}
 
-let addressTimer: ReturnType<typeof setTimeout> | undefined
 function scheduleAddress(): void {
   addressTimer ??= setTimeout(() => {
     addressTimer = undefined
@@ -157,6 +163,3 @@ function latestRun({ scenarios }: CityInfo): string | null {
 function rememberedLanguage(): Language {
   return localStorage.getItem('dothi-language') === 'en' ? 'en' : 'vi'
 }
-
-// For tests and for the curious: the page's own objects, nothing more.
-Object.assign(globalThis, { dothi: app })

@@ -17,8 +17,8 @@ export interface Lighting {
 }
 
 export function createLighting(scene: Scene, shadows: boolean): Lighting {
-  const sun = new DirectionalLight('#fff0d9', 2.35)
-  const sky = new HemisphereLight('#e4eef6', '#cdbfa8', 1.75)
+  const sun = new DirectionalLight('#fff1dc', 2.75)
+  const sky = new HemisphereLight('#e4eef6', '#d5c8b2', 2.05)
   sun.castShadow = shadows
   sun.shadow.mapSize.set(2048, 2048)
   sun.shadow.bias = -0.0006

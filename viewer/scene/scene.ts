@@ -125,6 +125,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       terrain: info.terrain && { minzoom: info.terrain.minzoom, maxzoom: info.terrain.maxzoom },
       layers: allLayers.map(paintLayerOf),
       textureSize: 512,
+      seaIsFlat: !info.city.sample,
     })
   }
 

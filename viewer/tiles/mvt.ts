@@ -30,7 +30,7 @@ export function createMvtSource(limit = 600): MvtSource {
       if (entry) {
         cache.delete(key)
       } else {
-        entry = load(layer, revision, tile)
+        entry = load(layer, tile)
         entry.catch(() => cache.delete(key))
       }
       cache.set(key, entry)
@@ -40,8 +40,8 @@ export function createMvtSource(limit = 600): MvtSource {
   }
 }
 
-async function load(layer: string, revision: number, tile: Tile): Promise<SourceTile | null> {
-  const response = await fetch(`/tiles/${layer}/${tile.z}/${tile.x}/${tile.y}.mvt?v=${revision}`)
+async function load(layer: string, tile: Tile): Promise<SourceTile | null> {
+  const response = await fetch(`/tiles/${layer}/${tile.z}/${tile.x}/${tile.y}.mvt`)
   if (response.status === 204 || response.status === 404) return null
   if (!response.ok) throw new Error(`tile ${layer}: ${response.status}`)
   const bytes = await response.arrayBuffer()

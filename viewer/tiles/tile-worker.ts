@@ -64,7 +64,7 @@ async function makeTile(job: number, tile: Tile, shown: readonly string[], wantM
   const size = settings.textureSize
   const lat = lonLatAt(tile.x + 0.5, tile.y + 0.5, tile.z)[1]
   const paint: PaintJob = { tile, size, metresPerPixel: (40075016.686 * Math.cos((lat * Math.PI) / 180)) / 2 ** tile.z / size }
-  const mask = paintMask(drawn.find(({ layer }) => layer.id === 'water_bodies')?.source ?? null, paint)
+  const mask = paintMask(drawn.find(({ layer }) => layer.id === 'water_bodies')?.source ?? null, settings.seaIsFlat ? sampler : null, paint)
   const height = waterLevelled(sampler, mask, size)
   const texture = paintGround(drawn, shade, mask && cutRoads(drawn, paint), sampler, paint)
   const mesh = wantMesh ? buildGroundMesh(tile, segmentsOf(tile), height, frame) : null
@@ -104,12 +104,32 @@ function contextOf(canvas: OffscreenCanvas, size: number) {
   return canvas.getContext('2d', { willReadFrequently: true })!
 }
 
-function paintMask(source: SourceTile | null, job: PaintJob): Uint8ClampedArray | null {
-  if (!source) return null
+function paintMask(source: SourceTile | null, sampler: HeightSampler | null, job: PaintJob): Uint8ClampedArray | null {
+  if (!source && !sampler) return null
   const context = contextOf(scratch.mask, job.size)
   context.clearRect(0, 0, job.size, job.size)
-  paintWaterMask(context, source, job)
+  if (sampler) paintFlatSea(context, sampler, job)
+  if (source) paintWaterMask(context, source, job)
   return context.getImageData(0, 0, job.size, job.size).data
+}
+
+/** Elevation models of the world hold the sea as exactly 0: where no file names the sea, that is how it is known. */
+function paintFlatSea(context: OffscreenCanvasRenderingContext2D, sampler: HeightSampler, job: PaintJob): void {
+  const n = BASE
+  const small = scratch.base.getContext('2d')!
+  const image = small.createImageData(n, n)
+  const e = 1 / n
+  for (let j = 0; j < n; j++) {
+    for (let i = 0; i < n; i++) {
+      const [u, v] = [(i + 0.5) * e, (j + 0.5) * e]
+      if (Math.abs(sampler(u, v)) > 0.06 || Math.abs(sampler(u + e, v)) + Math.abs(sampler(u, v + e)) + Math.abs(sampler(u - e, v)) + Math.abs(sampler(u, v - e)) > 0.25) continue
+      image.data.set([255, 0, 0, 255], (j * n + i) * 4)
+    }
+  }
+  small.putImageData(image, 0, 0)
+  context.imageSmoothingEnabled = true
+  context.imageSmoothingQuality = 'high'
+  context.drawImage(scratch.base, 0, 0, job.size, job.size)
 }
 
 /** Bridges stay dry: a road over water is cut out of the mask. */
@@ -191,9 +211,9 @@ function paintBase(context: OffscreenCanvasRenderingContext2D, sampler: HeightSa
   context.drawImage(scratch.base, 0, 0, job.size, job.size)
 }
 
-const SAND = [235, 229, 216]
-const HILL = [190, 198, 168]
-const FOREST = [146, 165, 138]
+const SAND = [238, 232, 220]
+const HILL = [206, 211, 187]
+const FOREST = [174, 189, 163]
 const smooth = (a: number, b: number, x: number) => { const t = Math.max(0, Math.min(1, (x - a) / (b - a))); return t * t * (3 - 2 * t) }
 
 function pointsOf(layer: PaintLayer, source: SourceTile, tile: Tile, height: (u: number, v: number) => number): PointSet {
