@@ -43,12 +43,19 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   const { code, status, type } = error as { code?: string; status?: number; type?: string }
   if (code === '57014') return new Problem(503, 'unavailable', 'The query took too long and was stopped. Ask for a smaller area or a stricter filter.', {}, { 'Retry-After': '5' })
-  if (code === '53300' || code === '57P03' || code === 'ECONNREFUSED' || code === '57P01' || code === '08006')
+  if (code === '53300' || isConnectionLost(error))
     return new Problem(503, 'unavailable', 'The database cannot be reached now. Try again in a few seconds.', {}, { 'Retry-After': '5' })
   if (code === '42501') return forbidden('Your clearance does not cover this data.')
   if (status === 413 || type === 'entity.too.large') return new Problem(413, 'too-large', 'The body is larger than this server accepts.')
   if (status && status >= 400 && status < 500) return new Problem(status, 'invalid-body', (error as Error).message)
   return new Problem(500, 'internal', 'Something failed on the server. It has been logged; try again or tell the operator the request id.')
+}
+
+/** The database went away, or is not there (yet): the same may succeed later. */
+export function isConnectionLost(error: unknown): boolean {
+  const { code = '', syscall, message = '' } = error as { code?: string; syscall?: string; message?: string }
+  return /^(08...|57P0[123]|ECONNREFUSED|ECONNRESET|EPIPE)$/.test(code) || (code === 'ENOENT' && syscall === 'connect')
+    || /^(Connection terminated|Client has encountered a connection error)/.test(message)
 }
 
 /** The problem as a JSON body; `instance` is the request id. */

@@ -4,6 +4,8 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { AddressInfo } from 'node:net'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { createAccess } from './access/access.js'
 import { sessionToken } from './access/session.js'
 import { createApp } from './app.js'
@@ -14,18 +16,20 @@ import type { Config } from './config.js'
 import { problemBody, Problem } from './errors.js'
 
 /** What /readyz tells. */
-interface Readiness { ready: boolean; progress: number; message: string }
+interface Readiness { ready: boolean; progress: number; message: string; ping?: () => Promise<unknown> }
 
 /** Resolves when the server has stopped. Throws what keeps it from starting. */
 export async function serve(config: Config): Promise<void> {
   const stop = stopSignal()
   const state: Readiness = { ready: false, progress: 0, message: 'Starting the database' }
   let app: RequestListener = notYet(state)
-  const http = createServer((request, response) => health(state, request, response) || app(request, response))
+  const http = createServer((request, response) => { if (!health(state, request, response)) app(request, response) })
   await listen(http, config)
   let backend: Backend | undefined
   try {
     backend = await openBackend(config)
+    const { db } = backend.store
+    state.ping = () => sql`select 1`.execute(db)
     app = createListener(backend, config)
     backend.jobs.start()
     await loadFirst(backend, config, state, stop)
@@ -81,15 +85,23 @@ function listen(http: Server, { host, port }: Config): Promise<void> {
   })
 }
 
-/** `/healthz`: the process lives. `/readyz`: the store is open and the first load is done. */
+/** `/healthz`: the process lives. `/readyz`: the first load is done and the database answers. */
 function health(state: Readiness, { url, method }: IncomingMessage, response: ServerResponse): boolean {
   const path = url?.split('?')[0]
   if (path !== '/healthz' && path !== '/readyz') return false
-  const good = path === '/healthz' || state.ready
-  response.writeHead(good ? 200 : 503, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...(!good && { 'Retry-After': '1' }) })
-  response.end(method === 'HEAD' ? undefined : `${JSON.stringify(path === '/healthz' ? { status: 'live' } : { status: state.ready ? 'ready' : 'starting', progress: state.progress, message: state.message })}\n`)
+  const answer = (status: number, body: object) => {
+    response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...(status === 503 && { 'Retry-After': '1' }) })
+    response.end(method === 'HEAD' ? undefined : `${JSON.stringify(body)}\n`)
+  }
+  const { ready, progress, message, ping } = state
+  if (path === '/healthz') answer(200, { status: 'live' })
+  else if (!ready) answer(503, { status: 'starting', progress, message })
+  else Promise.race([ping?.(), sleep(PING_MS, undefined, { ref: false }).then(() => { throw new Error('slow') })])
+    .then(() => answer(200, { status: 'ready' }), () => answer(503, { status: 'waiting', message: 'The database does not answer.' }))
   return true
 }
+
+const PING_MS = 2_000
 
 function notYet(state: Readiness): RequestListener {
   return (_request, response) => {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -95,6 +95,13 @@ t.test('a server starts, is joined by commands, survives kill -9, and Ctrl-C lea
   await until(() => out.includes('Ctrl-C'))
   const link = /http:\/\/127\.0\.0\.1:\d+\/\?token=\S+/.exec(out)?.[0]
   t.equal((await fetch(link!, { redirect: 'manual' })).status, 303)
+
+  process.kill(Number(readFileSync(join(dataDir, 'pg/data/postmaster.pid'), 'utf8').split('\n')[0]), 'SIGKILL')
+  await until(async () => await status(`${url}/readyz`) === 503)
+  t.match((await (await fetch(`${url}/ogc/jobs`)).json() as any).detail ?? 'back already', /cannot be reached now|back already/)
+  await until(async () => await status(`${url}/readyz`) === 200)
+  t.equal(await status(`${url}/ogc/jobs`), 200, 'the server outlives its database')
+
   second.kill('SIGINT')
   const [code] = await once(second, 'close')
   t.equal(code, 0)

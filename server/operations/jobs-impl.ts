@@ -9,7 +9,7 @@ import { createHash, randomInt, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import pg from 'pg'
-import { conflict, notFound, toProblem } from '../errors.js'
+import { conflict, isConnectionLost, notFound, toProblem } from '../errors.js'
 import type { Reader, Store } from '../store/store.js'
 import type { Job, JobHandler, Jobs, JobState } from './jobs.js'
 
@@ -20,6 +20,8 @@ const LEASE_SECONDS = 30
 const HEARTBEAT_MS = 8_000
 const SWEEP_MS = 5_000
 const REPORT_MS = 250
+/** After that the lease tells the same. */
+const FINISH_MS = 60_000
 /** Jobs at a time in one server: a long run must not hold up an import. */
 const CONCURRENCY = 2
 
@@ -77,8 +79,19 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
     return rows[0] && toJob(rows[0])
   }
 
-  /** Ends a job that is still ours; a job that was dismissed or interrupted meanwhile stays so. */
-  async function finish(id: string, state: JobState, message: string, result: unknown) {
+  /** Ends a job that is still ours; a job that was dismissed or interrupted meanwhile stays so. Waits for a database that is coming back. */
+  async function finish(id: string, state: JobState, message: string, result: unknown): Promise<void> {
+    for (const until = Date.now() + FINISH_MS; ;) {
+      try {
+        return await writeEnd(id, state, message, result)
+      } catch (error) {
+        if (!isConnectionLost(error) || stopped || Date.now() > until) throw error
+        await sleep(500)
+      }
+    }
+  }
+
+  async function writeEnd(id: string, state: JobState, message: string, result: unknown) {
     await sql`
       update dothi.jobs set state = ${state}, finished = now(), message = ${message}, result = ${JSON.stringify(result ?? null)}::jsonb,
         progress = ${state === 'successful' ? sql`1` : sql`progress`}, lease_until = null
@@ -105,6 +118,7 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
         await finish(job.id, 'successful', '', result)
       } catch (error) {
         await reporter.flush()
+        if (isConnectionLost(error)) entry.reason ??= 'interrupted'
         if (entry.reason) await finish(job.id, entry.reason, endings[entry.reason], null)
         else {
           const problem = toProblem(error)
