@@ -18,27 +18,41 @@ export interface SearchResult {
 
 export interface SearchArgs extends Pick<Call, 'app' | 'reader' | 'branch'> { readonly layers: readonly Layer[]; readonly lang: 'vi' | 'en' }
 
-/** Best first. Diacritics and case do not matter: `duong nguyen van linh` finds Đường Nguyễn Văn Linh. */
+/**
+ * Best first. Diacritics and case do not matter: `duong nguyen van linh` finds Đường Nguyễn Văn Linh.
+ * The words as typed come first; in any order only where that finds too little and takes not long.
+ */
 export async function search(args: SearchArgs, text: string, limit: number): Promise<readonly SearchResult[]> {
-  const typed = text.normalize('NFC').trim()
+  const typed = text.normalize('NFC').trim().replace(/\s+/g, ' ')
   if (typed === '') return []
   const position = await positionOf(args, typed)
   if (position) return [position]
-  const parcel = /^(?:(?:to|sheet)\s*(?:so\s*)?)?(\d{1,5})\s*(?:[/,;-]|\s)\s*(?:(?:thua|parcel)\s*(?:dat\s*)?(?:so\s*)?)?(\d{1,6})$/.exec(fold(typed))
-  const parts: RawBuilder<Hit>[] = []
-  for (const layer of args.layers) {
-    if (parcel) parts.push(...(await parcelHits(args, layer, parcel[1]!, parcel[2]!, limit)))
-    if (/^\d{1,16}$/.test(typed)) parts.push(await idHit(args, layer, Number(typed)))
-    const named = await nameHits(args, layer, typed, limit)
-    if (named) parts.push(named)
-  }
+  const exact = (await Promise.all(args.layers.map((layer) => exactHits(args, layer, typed, limit)))).flat()
+  const asTyped = await hits(args, [...exact, ...(await nameHits(args, typed, [fold(typed)]))], limit)
+  const words = fold(typed).split(' ')
+  const inAnyOrder = asTyped.length >= limit || words.length < 2 ? [] : await hits(args, await nameHits(args, typed, words), limit).catch(tooSlow)
+  return distinct([...asTyped, ...inAnyOrder]).slice(0, limit).map((hit) => resultOf(hit, args))
+}
+
+/** Common words that never meet in one name make the index useless: then the words as typed must do. */
+function tooSlow(error: { code?: string }): readonly Hit[] {
+  if (error.code === '57014') return []
+  throw error
+}
+
+const TIMEOUT_MS = 2500
+
+async function hits({ app, reader }: SearchArgs, parts: readonly RawBuilder<Hit>[], limit: number): Promise<readonly Hit[]> {
   if (parts.length === 0) return []
-  const { rows } = await sql<Hit>`
+  const query = sql<Hit>`
     select h.layer, h.id, h.label, h.found, st_x(p.at) as x, st_y(p.at) as y, st_xmin(h.geom) as west, st_ymin(h.geom) as south, st_xmax(h.geom) as east, st_ymax(h.geom) as north
     from (select * from (${sql.join(parts.map((part) => sql`(${part})`), sql` union all `)}) as parts order by rank, length(label), id limit ${limit * 2}) as h
     cross join lateral (select st_pointonsurface(h.geom) as at) as p
-    where h.geom is not null order by h.rank, length(h.label), h.id`.execute(args.app.store.pool(args.reader.clearance))
-  return distinct(rows).slice(0, limit).map((hit) => resultOf(hit, args))
+    where h.geom is not null order by h.rank, length(h.label), h.id`
+  return app.store.pool(reader.clearance).transaction().execute(async (tx) => {
+    await sql.raw(`set local statement_timeout = ${TIMEOUT_MS}`).execute(tx)
+    return (await query.execute(tx)).rows
+  })
 }
 
 interface Hit {
@@ -50,7 +64,7 @@ function resultOf(hit: Hit, { layers, lang }: SearchArgs): SearchResult {
   const layer = layers.find(({ id }) => id === hit.layer)!
   return {
     layer: hit.layer, id: hit.id, label: hit.label, detail: [layer.title[lang], ...(hit.found !== hit.label ? [hit.found] : [])].join(' · '),
-    center: [hit.x, hit.y], bbox: [hit.west, hit.south, hit.east, hit.north],
+    center: [round(hit.x), round(hit.y)], bbox: [round(hit.west), round(hit.south), round(hit.east), round(hit.north)],
   }
 }
 
@@ -62,38 +76,61 @@ function distinct(rows: readonly Hit[]): Hit[] {
 /** What people look for most comes first among equals: places, then streets, then the rest. */
 const GROUP_WEIGHT: Readonly<Partial<Record<Layer['group'], number>>> = { administration: 0, transport: 0.1, services: 0.15, buildings: 0.2, water: 0.25, land: 0.3 }
 
-/**
- * Rank: 0 the whole text, 1 its beginning, 2 the beginning of a word, 3 anywhere; a little less where the diacritics agree too,
- * a little more for later columns and rarer layers.
- */
-async function nameHits(args: SearchArgs, layer: Layer, typed: string, limit: number): Promise<RawBuilder<Hit> | null> {
-  const visible = visibleColumns(layer, args.reader.clearance)
-  const columns = (layer.searchable ?? []).map((name) => visible.find((column) => column.name === name)).filter((column): column is Column => column !== undefined)
-  const wanted = columns.filter(({ type }) => type === 'text' || /^\d{1,15}$/.test(typed))
-  if (wanted.length === 0) return null
-  const rows = await viewOf(args, layer, visible)
-  const folded = fold(typed).replace(/\s+/g, ' ')
-  const hits = wanted.map((column, i) => columnHit(column, i, typed, folded))
-  const rank = sql`least(${sql.join(hits.map((hit) => hit.rank))}) + ${GROUP_WEIGHT[layer.group] ?? 0.4}::float8`
-  const found = sql`case ${sql.join(hits.map((hit) => sql`when ${hit.condition} then ${hit.text}`), sql` `)} end`
-  return hitSelect(layer, visible, rows, sql`(${sql.join(hits.map((hit) => hit.condition), sql` or `)})`, rank, found, limit)
+/** Of a common name only so many are ranked: a city has more houses in “Nguyễn …” streets than anybody will read. */
+const CANDIDATES = 400
+
+/** Per layer the rows in whose searchable columns all of `words` (folded) stand. */
+async function nameHits(args: SearchArgs, typed: string, words: readonly string[]): Promise<readonly RawBuilder<Hit>[]> {
+  return Promise.all(args.layers.flatMap((layer) => {
+    const visible = visibleColumns(layer, args.reader.clearance)
+    const columns = (layer.searchable ?? []).map((name) => visible.find((column) => column.name === name))
+      .filter((column): column is Column => column !== undefined && (column.type === 'text' || /^\d{1,15}$/.test(typed)))
+    return columns.length === 0 ? [] : [layerHits(args, layer, visible, columns, typed, words)]
+  }))
 }
 
-function columnHit(column: Column, position: number, typed: string, folded: string) {
-  const text = sql`${sql.ref(`v.${column.name}`)}::text`
-  if (column.type !== 'text') {
-    const condition = sql`${sql.ref(`v.${column.name}`)} = ${Number(typed)}::int8`
-    return { text, condition, rank: sql`case when ${condition} then ${1 + position * 0.05}::float8 else 9 end` }
-  }
+/**
+ * Rank: 0 the whole text, 1 its beginning, 2 the beginning of a word, 3 anywhere, 4 in another order; a little less where the
+ * diacritics agree too, a little more for later columns and for layers that people look for less.
+ */
+async function layerHits(args: SearchArgs, layer: Layer, visible: readonly Column[], columns: readonly Column[], typed: string, words: readonly string[]): Promise<RawBuilder<Hit>> {
+  const rows = await viewOf(args, layer, visible)
+  const conditions = columns.map((column) => holds(column, typed, words))
+  const texts = columns.map(({ name }, i) => sql`${sql.ref(`v.${name}`)}::text as ${sql.ref(`t${i}`)}, dothi.fold(${sql.ref(`v.${name}`)}::text) as ${sql.ref(`f${i}`)}`)
+  const ranks = columns.map((_, i) => rank(i, escapeLike(fold(typed)), escapeLike(typed.toLowerCase()), words))
+  const best = sql`least(${sql.join(ranks)})`
+  const found = sql`case ${sql.join(ranks.map((own, i) => sql`when ${own} = ${best} then ${sql.ref(`t${i}`)}`), sql` `)} end`
+  return sql<Hit>`
+    select ${layer.id}::text as layer, c.id, coalesce(c.label, ${found}) as label, ${found} as found, ${best} + ${GROUP_WEIGHT[layer.group] ?? 0.4}::float8 as rank, c.geom
+    from (select v.id, v.geom, ${labelSql(layer, visible)} as label, ${sql.join(texts)}
+      from ${rows} as v where ${sql.join(conditions, sql` or `)} limit ${CANDIDATES}) as c
+    order by rank, length(coalesce(c.label, '')), c.id limit 100`
+}
+
+function holds(column: Column, typed: string, words: readonly string[]): RawBuilder<unknown> {
+  if (column.type !== 'text') return sql`${sql.ref(`v.${column.name}`)} = ${Number(typed)}::int8`
   const value = sql`dothi.fold(${sql.ref(`v.${column.name}`)})`
-  const like = escapeLike(folded)
-  // Two letters are in half of all names: only beginnings count, which the index still finds.
-  const condition = folded.length < 3 ? sql`${value} like ${`${like}%`}`
-    : sql`(${sql.join(folded.split(' ').map((word) => sql`${value} like ${`%${escapeLike(word)}%`}`), sql` and `)})`
-  const rank = sql`case when not coalesce(${condition}, false) then 9
-    else case when ${value} = ${folded} then 0 when ${value} like ${`${like}%`} then 1 when ${value} like ${`% ${like}%`} then 2 else 3 end
-      + ${position * 0.05}::float8 - case when dothi.fold_case(${sql.ref(`v.${column.name}`)}) like ${`%${escapeLike(typed.toLowerCase())}%`} then 0.5 else 0 end end`
-  return { text, condition, rank }
+  // Two letters are inside half of all names: there only beginnings of words count.
+  return sql`(${sql.join(words.map((word) => (word.length < 3 && words.length === 1
+    ? sql`(${value} like ${`${escapeLike(word)}%`} or ${value} like ${`% ${escapeLike(word)}%`})`
+    : sql`${value} like ${`%${escapeLike(word)}%`}`)), sql` and `)})`
+}
+
+function rank(i: number, folded: string, lower: string, words: readonly string[]): RawBuilder<unknown> {
+  const value = sql.ref(`f${i}`)
+  const anyOrder = sql`(${sql.join(words.map((word) => sql`${value} like ${`%${escapeLike(word)}%`}`), sql` and `)})`
+  return sql`(case when ${value} like ${folded} then 0 when ${value} like ${`${folded}%`} then 1 when ${value} like ${`% ${folded}%`} then 2
+    when ${value} like ${`%${folded}%`} then 3 when ${anyOrder} then 4 else 9 end
+    + ${i * 0.05}::float8 - case when lower(${sql.ref(`t${i}`)}) like ${`%${lower}%`} then 0.5 else 0 end)`
+}
+
+/** A sheet and parcel, or an id: what can only mean one thing. */
+async function exactHits(args: SearchArgs, layer: Layer, typed: string, limit: number): Promise<RawBuilder<Hit>[]> {
+  const parcel = /^(?:(?:to|sheet)\s*(?:so\s*)?)?(\d{1,5})\s*(?:[/,;-]|\s)\s*(?:(?:thua|parcel)\s*(?:dat\s*)?(?:so\s*)?)?(\d{1,6})$/.exec(fold(typed))
+  return [
+    ...(parcel ? await parcelHits(args, layer, parcel[1]!, parcel[2]!, limit) : []),
+    ...(/^\d{1,16}$/.test(typed) ? [await idHit(args, layer, Number(typed))] : []),
+  ]
 }
 
 /** `12/345`, `tờ 12 thửa 345`: sheet and parcel, in layers that have both. */
@@ -120,9 +157,12 @@ function viewOf({ app, reader, branch }: SearchArgs, layer: Layer, visible: read
 }
 
 function hitSelect(layer: Layer, visible: readonly Column[], rows: unknown, condition: RawBuilder<unknown>, rank: RawBuilder<unknown>, found: RawBuilder<unknown>, limit: number): RawBuilder<Hit> {
-  const label = layer.label && visible.some(({ name }) => name === layer.label) ? sql`nullif(${sql.ref(`v.${layer.label}`)}::text, '')` : sql`null`
-  return sql<Hit>`select ${layer.id}::text as layer, v.id, coalesce(${label}, ${found}, v.id::text) as label, coalesce(${found}, '') as found, ${rank} as rank, v.geom
-    from ${rows} as v where ${condition} order by rank, length(coalesce(${label}, '')), v.id limit ${limit}`
+  return sql<Hit>`select ${layer.id}::text as layer, v.id, coalesce(${labelSql(layer, visible)}, ${found}) as label, ${found} as found, ${rank} as rank, v.geom
+    from ${rows} as v where ${condition} order by v.id limit ${limit}`
+}
+
+function labelSql(layer: Layer, visible: readonly Column[]): RawBuilder<unknown> {
+  return layer.label && visible.some(({ name }) => name === layer.label) ? sql`nullif(${sql.ref(`v.${layer.label}`)}::text, '')` : sql`null::text`
 }
 
 function escapeLike(text: string): string {
@@ -151,6 +191,9 @@ async function positionOf({ app, reader }: SearchArgs, typed: string): Promise<S
   return at(rows[0]!.x, rows[0]!.y, `EPSG:${srid} E ${e} N ${n}`)
 }
 
-function at(lon: number, lat: number, detail: string): SearchResult {
+function at(x: number, y: number, detail: string): SearchResult {
+  const [lon, lat] = [round(x), round(y)]
   return { layer: null, id: null, label: `${lat.toFixed(6)}, ${lon.toFixed(6)}`, detail, center: [lon, lat], bbox: [lon, lat, lon, lat] }
 }
+
+const round = (degrees: number) => Math.round(degrees * 1e7) / 1e7
