@@ -117,12 +117,22 @@ type Summary = Awaited<ReturnType<Store['layerSummary']>>
 
 async function layerSummary(db: Kysely<Database>, layer: Layer, branch: Branch = 'main'): Promise<Summary> {
   const { rows } = layer.kind === 'run' ? await latestRun(db, layer, branch) : await sql<Summary>`
-    select count, bbox, revision, updated from dothi.layer_summaries where layer = ${layer.id} and branch = any(${branchesUnder(branch)})`.execute(db)
+    select case branch when 'main' then count else 0 end as count, bbox, revision, updated
+    from dothi.layer_summaries where layer = ${layer.id} and branch = any(${branchesUnder(branch)})`.execute(db)
+  const overlaid = layer.kind === 'run' || branch === 'main' ? 0 : await overlayCount(db, layer, branch)
   const whole = rows.reduce<Summary>((a, b) => ({
     count: a.count + b.count, bbox: union(a.bbox, b.bbox), revision: Math.max(a.revision, b.revision),
     updated: a.updated && a.updated > b.updated! ? a.updated : b.updated,
-  }), { count: 0, bbox: null, revision: 0, updated: null })
+  }), { count: overlaid, bbox: null, revision: 0, updated: null })
   return { ...whole, bbox: whole.bbox && pad(whole.bbox) }
+}
+
+/** How many more features a branch has than main. Not from the log: main may since have lost what the branch overlays. */
+async function overlayCount(db: Kysely<Database>, layer: Layer, branch: string): Promise<number> {
+  const { rows } = await sql<{ more: number }>`
+    select count(*) filter (where not deleted) - count(*) filter (where exists (select from ${sql.table(`city.${layer.id}`)} as c where c.id = o.id)) as more
+    from ${sql.table(`branch.${layer.id}`)} as o where branch = ${branch}::uuid and retired_revision is null`.execute(db)
+  return rows[0]!.more
 }
 
 /** Results are few, hit features of one run, so they are counted as they lie. */

@@ -115,8 +115,7 @@ t.test('a branch is main, overlaid; main goes on beneath it', async t => {
   const store = await exampleStore(t)
   const { result: a } = await addWell(store, 'a')
   const { result: b } = await addWell(store, 'b')
-  const { rows: [{ id: branch }] } = await sql<{ id: string }>`insert into dothi.branches (title) values ('levee') returning id`.execute(store.db) as { rows: [{ id: string }] }
-  const { rows: [{ id: other }] } = await sql<{ id: string }>`insert into dothi.branches (title) values ('other') returning id`.execute(store.db) as { rows: [{ id: string }] }
+  const [branch, other] = [await newBranch(store), await newBranch(store)]
   const on = { ...BY, branch }
   const { result: c } = await store.withRevision(on, async writer => {
     await updateFeature(writer, WELLS, branch, a, { properties: { name: 'a on branch' } })
@@ -162,6 +161,51 @@ t.test('a branch is main, overlaid; main goes on beneath it', async t => {
   await t.rejects(rows(store, { branch: 'x' }), problem(404))
   await t.rejects(rows(store, { branch: '00000000-0000-0000-0000-000000000000' }), problem(404))
   await t.rejects(store.withRevision(on, writer => deleteFeature(writer, WELLS, branch, c)), problem(404))
+})
+
+t.test('after any edits, every past of main and of a branch is what it was', async t => {
+  const store = await exampleStore(t)
+  const branch = await newBranch(store)
+  const random = dice(20251122)
+  /** What a reader must see: by revision, names by id. Overlays: null where the branch removes. */
+  const main = new Map<number, string>()
+  const overlay = new Map<number, string | null>()
+  const seen = () => [...new Map([...main, ...overlay])].filter(([, name]) => name !== null).sort(([a], [b]) => a - b)
+  const expected: { readonly main: unknown[]; readonly branch: unknown[] }[] = [{ main: [], branch: [] }]
+  const pick = (ids: readonly number[]) => ids[random(ids.length)]!
+
+  for (let revision = 1; revision <= 60; revision++) {
+    const where = random(2) === 0 ? 'main' : branch
+    await store.withRevision({ ...BY, branch: where }, async writer => {
+      for (let edits = 1 + random(4); edits > 0; edits--) {
+        const name = `${revision}.${edits}`
+        const set = (id: number, value: string | null) => where === branch ? overlay.set(id, value) : value === null ? main.delete(id) : main.set(id, value)
+        const visible = where === branch ? seen().map(([id]) => id) : [...main.keys()]
+        const action = visible.length === 0 ? 0 : random(4)
+        if (action === 0) set((await insertFeatures(writer, WELLS, where, [{ geometry: point(108 + random(100) / 100, 16), properties: { name } }]))[0]!, name)
+        else if (action === 1 && where === branch && overlay.size > 0) {
+          const id = pick([...overlay.keys()])
+          await revertFeature(writer, WELLS, branch, id)
+          overlay.delete(id)
+        } else if (action === 2) {
+          const id = pick(visible)
+          await deleteFeature(writer, WELLS, where, id)
+          set(id, null)
+        } else {
+          const id = pick(visible)
+          await updateFeature(writer, WELLS, where, id, { properties: { name } })
+          set(id, name)
+        }
+      }
+    })
+    expected.push({ main: [...main].sort(([a], [b]) => a - b), branch: seen() })
+  }
+  const pairs = async (args: Partial<ViewArgs>) => (await rows(store, args)).map(row => [row.id, row.name])
+  for (const [asOf, then] of expected.entries())
+    t.strictSame({ main: await pairs({ asOf }), branch: await pairs({ asOf, branch }) }, then, `as of ${asOf}`)
+  t.strictSame({ main: await pairs({}), branch: await pairs({ branch }) }, expected.at(-1), 'now')
+  t.equal((await store.layerSummary(WELLS)).count, main.size)
+  t.equal((await store.layerSummary(WELLS, branch)).count, seen().length)
 })
 
 t.test('edits are refused when the feature is newer than its editor knew, or does not fit', async t => {
@@ -336,6 +380,20 @@ t.test('the city is one row, and observations are only added', async t => {
   await t.rejects(sql`delete from dothi.observations_2025_10`.execute(store.db), /not possible/)
   await t.rejects(append(store.db, 'nobody', [{ time: new Date(), value: 1 }]), /foreign key/)
 })
+
+async function newBranch(store: Store): Promise<string> {
+  return (await sql<{ id: string }>`insert into dothi.branches default values returning id`.execute(store.db)).rows[0]!.id
+}
+
+/** Repeatable chance: a whole number below `n` (mulberry32). */
+function dice(seed: number): (n: number) => number {
+  return n => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let x = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x
+    return Math.floor((((x ^ (x >>> 14)) >>> 0) / 2 ** 32) * n)
+  }
+}
 
 /** Waits for what another connection brings about. */
 async function until(condition: () => boolean): Promise<void> {
