@@ -57,8 +57,8 @@ async function getCity(call: Call, response: Response): Promise<void> {
 }
 
 /** A layer without its functions, with what the reader may see of it. */
-async function clientLayer({ app, reader }: Call, layer: Layer): Promise<unknown> {
-  const { count, bbox, revision, updated } = await app.store.layerSummary(layer)
+async function clientLayer({ app, reader, branch }: Call, layer: Layer): Promise<unknown> {
+  const { count, bbox, revision, updated } = await app.store.layerSummary(layer, branch)
   const { rules, sources: _sources, columns: _columns, ...rest } = layer
   return {
     ...rest,

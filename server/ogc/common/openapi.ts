@@ -14,10 +14,13 @@ const SHARED: ReadonlyMap<Parameter, string> = new Map([
  */
 export function openApi(base: string, operations: readonly Operation[], branch: boolean): unknown {
   const paths: Record<string, Record<string, unknown>> = {}
+  const ogcShapes = new Set(operations.filter(({ path }) => isOgcPath(path)).map(({ path }) => shapeOf(path.slice('/ogc'.length))))
   for (const operation of operations) {
     if (branch && !operation.branched) continue
-    const isOgc = /^\/ogc(\/|$)/.test(operation.path)
+    const isOgc = isOgcPath(operation.path)
     const path = isOgc ? operation.path.slice('/ogc'.length) || '/' : operation.path
+    // An alias whose path would read as an OGC one below this server, but for the names in braces, is left out.
+    if (!isOgc && ogcShapes.has(shapeOf(path))) continue
     const item = (paths[path] ??= isOgc ? {} : { servers: [{ url: base }] })
     item[operation.method] = describe(operation)
   }
@@ -39,6 +42,9 @@ export function openApi(base: string, operations: readonly Operation[], branch: 
     },
   }
 }
+
+const isOgcPath = (path: string) => /^\/ogc(\/|$)/.test(path)
+const shapeOf = (path: string) => path.replace(/\{\w+\}/g, '{}')
 
 const PROBLEM = {
   type: 'object', required: ['type', 'title', 'status', 'detail'],
@@ -89,6 +95,8 @@ export function schema30(schema: TSchema | unknown): unknown {
     else if (key === 'examples') result.example = (value as unknown[])[0]
     else if (key === 'exclusiveMinimum' && typeof value === 'number') Object.assign(result, { minimum: value, exclusiveMinimum: true })
     else if (key === 'exclusiveMaximum' && typeof value === 'number') Object.assign(result, { maximum: value, exclusiveMaximum: true })
+    else if (key === 'items' && Array.isArray(value)) result.items = schema30(value.length === 1 ? value[0] : { anyOf: value })
+    else if (key === 'additionalItems') continue
     else if (key === 'patternProperties') result.additionalProperties = schema30(Object.values(value)[0])
     else if (key === 'properties') result.properties = Object.fromEntries(Object.entries(value).map(([name, property]) => [name, schema30(property)]))
     else if (key === 'enum' || key === 'default' || key === 'required') result[key] = value

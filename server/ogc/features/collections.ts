@@ -17,7 +17,7 @@ type Summary = Awaited<ReturnType<Call['app']['store']['layerSummary']>>
 export async function getCollections(call: Call, response: Response): Promise<void> {
   const lang = language(call.request, call.params.lang)
   const layers = layersOf(call)
-  const summaries = await Promise.all(layers.map((layer) => call.app.store.layerSummary(layer)))
+  const summaries = await Promise.all(layers.map((layer) => call.app.store.layerSummary(layer, call.branch)))
   const title = lang === 'vi' ? 'Tập dữ liệu' : 'Collections'
   respond(call, response, {
     title, crumbs: [['dothi', `${call.base}/ogc`]],
@@ -28,7 +28,7 @@ export async function getCollections(call: Call, response: Response): Promise<vo
     }),
     html: () => html`<div class="cards">${layers.map((layer, i) => html`<a class="card" href="${call.base}/ogc/collections/${layer.id}">
       <b>${layer.title[lang]}</b> <small>${layer.id}</small><br>${layer.description[lang]}<br>
-      <small>${layer.kind === 'city' ? `${summaries[i]!.count.toLocaleString(lang)} ${lang === 'vi' ? 'đối tượng' : 'features'}` : ''}</small></a>`)}</div>`,
+      <small>${summaries[i]!.count.toLocaleString(lang)} ${lang === 'vi' ? 'đối tượng' : 'features'}</small></a>`)}</div>`,
   })
 }
 
@@ -36,7 +36,7 @@ export async function getCollections(call: Call, response: Response): Promise<vo
 export async function getCollection(call: Call, response: Response): Promise<void> {
   const lang = language(call.request, call.params.lang)
   const layer = layerOf(call)
-  const summary = await call.app.store.layerSummary(layer)
+  const summary = await call.app.store.layerSummary(layer, call.branch)
   const own = `${call.base}/ogc/collections/${layer.id}`
   const vi = lang === 'vi'
   respond(call, response, {

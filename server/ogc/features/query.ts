@@ -23,7 +23,7 @@ export interface ItemsQuery {
   readonly since?: Date
   /** Properties of the answer, in order. */
   readonly properties: readonly Column[]
-  /** True where every row of the present layer matches, so that its summary knows the count. */
+  /** True where every present row of the branch matches, so that the layer's summary knows the count. */
   readonly whole: boolean
 }
 
@@ -47,7 +47,7 @@ export async function itemsQuery(call: Call, layer: Layer): Promise<ItemsQuery> 
       bbox: box && 'box' in box ? { ...box, exact: true } : undefined,
       columns: properties.filter(({ name }) => attributes.has(name)).map(({ name }) => name),
     },
-    whole: !where && !box && !since && asOf === 'now' && branch === 'main' && layer.kind === 'city',
+    whole: !where && !box && !since && asOf === 'now' && params.run === undefined,
   }
 }
 

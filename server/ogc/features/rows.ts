@@ -87,7 +87,7 @@ const COUNT_MOST = 100_000
 
 /** How many features match; undefined when there are more than is worth counting. */
 export async function countMatches(store: Store, query: ItemsQuery): Promise<number | undefined> {
-  if (query.whole) return (await store.layerSummary(query.layer)).count
+  if (query.whole) return (await store.layerSummary(query.layer, query.view.branch)).count
   const { view } = query
   const rows = await rowsOf(store, { ...query, properties: [], view: { ...view, columns: [] } })
   const { rows: [found] } = await sql<{ count: number }>`

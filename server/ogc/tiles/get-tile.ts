@@ -66,9 +66,9 @@ function checkTile(tile: Tile): void {
 
 async function checkLimits(call: Call, layer: Layer, { z, x, y }: Tile): Promise<void> {
   if (z < layer.zoom.min || z > layer.zoom.max) throw notFound(`The tiles of ${layer.id} are from zoom ${layer.zoom.min} to ${layer.zoom.max}, not ${z}.`)
-  // Overlays of scenarios and results of runs may reach beyond the present city's extent.
-  if (call.branch !== 'main' || layer.kind === 'run') return
-  const { bbox } = await call.app.store.layerSummary(layer)
+  // A past or a chosen run may reach beyond the extent of the present.
+  if (call.params.asOf !== undefined || call.params.run !== undefined) return
+  const { bbox } = await call.app.store.layerSummary(layer, call.branch)
   const limit = limits(bbox, { min: z, max: z })[0]
   if (!limit) throw notFound(`${layer.id} is empty.`)
   if (y < limit.minTileRow || y > limit.maxTileRow || x < limit.minTileCol || x > limit.maxTileCol)

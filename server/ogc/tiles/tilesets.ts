@@ -37,7 +37,7 @@ async function datasetSource(call: Call): Promise<TileSource> {
 }
 
 async function reach(call: Call, layers: readonly Layer[]): Promise<Pick<TileSource, 'bbox' | 'zoom'>> {
-  const summaries = await Promise.all(layers.map((layer) => call.app.store.layerSummary(layer)))
+  const summaries = await Promise.all(layers.map((layer) => call.app.store.layerSummary(layer, call.branch)))
   return {
     bbox: summaries.reduce<BBox | null>((all, { bbox }) => union(all, bbox), null),
     zoom: { min: Math.min(22, ...layers.map(({ zoom }) => zoom.min)), max: Math.max(0, ...layers.map(({ zoom }) => zoom.max)) },
