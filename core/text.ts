@@ -1,6 +1,6 @@
 /**
  * Text as a search sees it: lower case, without diacritics, đ as d; `Hòa Vang`, `Hoà Vang` and `HOA VANG` are one.
- * The same function is `dothi.fold(text)` in the database (server/store/functions.ts); a test holds them together.
+ * The same function is `dothi.fold(text)` in the database (server/store/functions.ts); server/store/filter-sql.test.ts holds them together.
  */
 export function fold(text: string): string {
   return foldAccents(text).toLowerCase()
@@ -14,12 +14,6 @@ export function foldAccents(text: string): string {
 /** Lower case, diacritics kept: CQL2's `casei`. In the database: `dothi.fold_case(text)`. */
 export function foldCase(text: string): string {
   return text.normalize('NFC').toLowerCase()
-}
-
-/** How the store keeps text: composed, without the control characters that no name has. */
-export function clean(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.normalize('NFC').replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, '')
 }
 
 /** Number of single-character edits between two short words, for “did you mean”. */
