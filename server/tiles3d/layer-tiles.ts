@@ -57,7 +57,7 @@ export async function buildLayerTree(store: Store, of: TilesOf): Promise<LayerTr
   const { geoidOffset } = await store.city()
   const features = rows.map((row, i) => place(layer, row, ground[i]!, geoidOffset))
   const root = buildTree(features)
-  return { root, tiles: new Map(root ? [...tilesOf(root)].map(tile => [tileName(tile), tile]) : []), count: rows.length }
+  return { root, tiles: new Map(root ? [...tilesOf(root)].filter(tile => tile.content).map(tile => [tileName(tile), tile]) : []), count: rows.length }
 }
 
 /** Columns that say how high a feature lies, as far as the reader may see them. */
@@ -132,7 +132,7 @@ export async function readTile(store: Store, of: TilesOf, node: TileNode<PlacedF
   const ground = Float64Array.from(features, feature => feature.ground)
   return {
     layer: layer.id,
-    centre: middle(node.content.box),
+    centre: middle((node.content ?? node.bounds).box),
     geoidOffset,
     ids: Float64Array.from(features, feature => feature.id),
     ground,

@@ -10,7 +10,7 @@ export function tilesetJson(root: TileNode | null, { query, generator, title }: 
   return {
     asset: { version: '1.1', generator, extras: { title } },
     // Error of showing nothing at all.
-    geometricError: root ? Math.max(root.geometricError, largest(root)) * 2 : 0,
+    geometricError: root ? round(Math.max(root.geometricError, largest(root)) * 2, 2) : 0,
     root: root ? { refine: 'ADD', ...tileJson(root, query) } : { refine: 'ADD', boundingVolume: { region: [0, 0, 0, 0, 0, 0] }, geometricError: 0 },
   }
 }
@@ -19,7 +19,7 @@ function tileJson(node: TileNode, query: string): object {
   return {
     boundingVolume: { region: region(node.bounds) },
     geometricError: round(node.geometricError, 2),
-    content: { uri: `${node.z}/${node.x}/${node.y}.glb${query}`, ...(node.children.length && { boundingVolume: { region: region(node.content) } }) },
+    ...(node.content && { content: { uri: `${node.z}/${node.x}/${node.y}.glb${query}`, ...(node.children.length && { boundingVolume: { region: region(node.content) } }) } }),
     ...(node.children.length && { children: node.children.map(child => tileJson(child, query)) }),
   }
 }

@@ -24,8 +24,8 @@ export interface Region { readonly box: BBox; readonly minHeight: number; readon
 
 export interface TileNode<F extends Placed = Placed> extends Tile {
   readonly features: readonly F[]
-  /** Of its own features. */
-  readonly content: Region
+  /** Of its own features; `null` where it has none. */
+  readonly content: Region | null
   /** Of its own features and all below. */
   readonly bounds: Region
   /** Size of the largest feature below, metres; 0 for a leaf. */
@@ -33,9 +33,12 @@ export interface TileNode<F extends Placed = Placed> extends Tile {
   readonly children: readonly TileNode<F>[]
 }
 
-/** Features that a tile takes before it is split, and that a leaf holds at most. */
-export interface TreeLimits { readonly inner: number; readonly leaf: number; readonly maxZoom: number }
-const LIMITS: TreeLimits = { inner: 400, leaf: 1000, maxZoom: 20 }
+/**
+ * Features that a tile takes before it is split, and that a leaf holds at most. Tiles above `minZoom` (z9: 75 km at Đà Nẵng)
+ * hold none: over more ground a float has no millimetres left.
+ */
+export interface TreeLimits { readonly inner: number; readonly leaf: number; readonly minZoom: number; readonly maxZoom: number }
+const LIMITS: TreeLimits = { inner: 400, leaf: 1000, minZoom: 9, maxZoom: 20 }
 
 /** Builds the tree; `null` without features. */
 export function buildTree<F extends Placed>(features: readonly F[], limits: TreeLimits = LIMITS): TileNode<F> | null {
@@ -65,13 +68,14 @@ function rootTile(located: readonly Located<unknown>[], maxZoom: number): Tile {
 
 /** `located` is sorted by size and lies in `tile`. */
 function buildNode<F extends Placed>(tile: Tile, located: readonly Located<F>[], limits: TreeLimits): TileNode<F> {
-  const isLeaf = located.length <= limits.leaf || tile.z === limits.maxZoom
-  const own = isLeaf ? located : located.slice(0, limits.inner)
-  const rest = isLeaf ? [] : located.slice(limits.inner)
+  const isLeaf = tile.z >= limits.minZoom && (located.length <= limits.leaf || tile.z === limits.maxZoom)
+  const taken = isLeaf ? located.length : tile.z >= limits.minZoom ? limits.inner : 0
+  const features = located.slice(0, taken).map(({ feature }) => feature)
+  const rest = located.slice(taken)
   const children = quarters(tile, rest, limits.maxZoom).map(({ tile, located }) => buildNode(tile, located, limits))
-  const features = own.map(({ feature }) => feature)
-  const content = features.map(regionOf).reduce(joined)
-  return { ...tile, features, content, bounds: children.map(child => child.bounds).reduce(joined, content), geometricError: rest[0]?.feature.size ?? 0, children }
+  const content = features.length ? features.map(regionOf).reduce(joined) : null
+  const regions = [...(content ? [content] : []), ...children.map(child => child.bounds)]
+  return { ...tile, features, content, bounds: regions.reduce(joined), geometricError: rest[0]?.feature.size ?? 0, children }
 }
 
 function quarters<F>({ z, x, y }: Tile, located: readonly Located<F>[], maxZoom: number): { tile: Tile; located: Located<F>[] }[] {
