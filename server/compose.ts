@@ -1,5 +1,8 @@
 /** Where the parts are joined: the database, the jobs and the operations of each. */
+import { sql } from 'kysely'
 import type pg from 'pg'
+import { SAMPLE, registerJobs as registerSampleJob } from '../fixtures/city/jobs.js'
+import { DEFAULT_SAMPLE } from '../fixtures/city/sample.js'
 import type { Layer } from '../layers/layer.js'
 import { operations as cityOperations } from './city.js'
 import type { Config } from './config.js'
@@ -15,6 +18,7 @@ import { operations as scenarioOperations } from './scenarios/operations.js'
 import { ensureSampleRun } from './scenarios/sample.js'
 import { checkDatabase, connectionOf, openCluster } from './store/cluster.js'
 import { openStore } from './store/open-store.js'
+import { STEWARD } from './store/store.js'
 import type { Store } from './store/store.js'
 import { operations as tiles3dOperations } from './tiles3d/operations.js'
 
@@ -28,6 +32,7 @@ export const OPERATIONS: readonly Operation[] = [
 ]
 
 function registerJobs(jobs: LocalJobs) {
+  registerSampleJob(jobs)
   registerImportJobs(jobs)
   registerScenarioJobs(jobs)
 }
@@ -67,8 +72,20 @@ export async function joinStore(connection: pg.PoolConfig, options: { layers?: r
   }
 }
 
-/** On the first start of an empty store the sample city is loaded; a store with a history, or a city set by hand, is left alone. */
-export async function firstStart(_backend: Backend, _config: Config, _signal: AbortSignal, _onProgress: (progress: number, message: string) => void): Promise<void> {
+/**
+ * On the first start the sample city is loaded, again where that was cut off before; a store that anything else was
+ * written to, or whose city was set by hand, is left alone. Throws what kept it from loading.
+ */
+export async function firstStart({ store, jobs }: Backend, { sample }: Config, onProgress: (progress: number, message: string) => void): Promise<void> {
+  if (!sample || !(await isUntouched(store))) return
+  const job = await jobs.run(SAMPLE, DEFAULT_SAMPLE, STEWARD, { onProgress: ({ progress, message }) => onProgress(progress, message) })
+  if (job.state === 'failed') throw new Error(`The sample city could not be loaded: ${job.message} (SAMPLE=0 starts without it.)`)
+}
+
+async function isUntouched(store: Store): Promise<boolean> {
+  const { rows } = await sql<{ untouched: boolean }>`
+    select not exists (select from dothi.city) and not exists (select from dothi.revisions where reason not like 'sample %') as untouched`.execute(store.db)
+  return rows[0]!.untouched
 }
 
 /** What begins by itself once the city can be seen. */

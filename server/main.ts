@@ -37,7 +37,7 @@ export async function serve(config: Config): Promise<void> {
       Object.assign(state, { ready: true, progress: 1, message: '' })
       await welcome(http, backend, config)
       await ready(backend)
-      await new Promise(done => stop.addEventListener('abort', done, { once: true }))
+      await aborted(stop)
     }
   } finally {
     http.close()
@@ -61,15 +61,23 @@ function viewerDir(): string | undefined {
   return ['../viewer/dist', '../../viewer/dist'].map(path => fileURLToPath(new URL(path, import.meta.url))).find(path => existsSync(`${path}/index.html`))
 }
 
+/** Loads the sample where it belongs; Ctrl-C does not wait for it, closing the jobs interrupts it. */
 async function loadFirst(backend: Backend, config: Config, state: Readiness, signal: AbortSignal) {
   const line = progressLine()
   state.message = 'Looking at the store'
-  await firstStart(backend, config, signal, (progress, message) => {
+  const loading = firstStart(backend, config, (progress, message) => {
     Object.assign(state, { progress, message })
     line.show('Sample city', progress, message)
   })
+  loading.catch(() => {})
+  await Promise.race([loading, aborted(signal)])
   line.end()
 }
+
+const aborted = (signal: AbortSignal) => new Promise<void>(done => {
+  if (signal.aborted) done()
+  else signal.addEventListener('abort', () => done(), { once: true })
+})
 
 async function welcome(http: Server, { store }: Backend, config: Config) {
   const { port } = http.address() as AddressInfo

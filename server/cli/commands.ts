@@ -1,5 +1,6 @@
 /** The commands of each part. */
 import type { Command } from 'commander'
+import { register as sample } from '../../fixtures/city/command.js'
 import { register as access } from '../access/command.js'
 import { register as imports } from '../import/command.js'
 import { register as jobs } from '../operations/command.js'
@@ -7,4 +8,4 @@ import { register as scenarios } from '../scenarios/command.js'
 import { register as city } from './city-command.js'
 import type { CliContext } from './context.js'
 
-export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, imports, scenarios, jobs, access]
+export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, sample, imports, scenarios, jobs, access]
