@@ -48,7 +48,7 @@ const requestStart: RequestHandler = (request, response, next) => {
 /** zlib at level 4: on GeoJSON within 5 % of level 6 at half the time. Tiles and meshes come compressed already. */
 const compressText = compression({
   level: 4,
-  filter: (_request, response) => /json|text|xml|javascript|svg|wasm/.test(String(response.getHeader('content-type'))),
+  filter: (_request, response) => /json|text\/(?!event-stream)|xml|javascript|wasm/.test(String(response.getHeader('content-type'))),
 })
 
 function addRoutes(app: Express, context: AppContext, table: readonly Operation[], options: RouteOptions): void {

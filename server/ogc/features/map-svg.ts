@@ -7,7 +7,6 @@ export interface DrawnFeature { readonly id: number; readonly geometry: GeoJsonG
 
 const WIDTH = 960
 const HEIGHT = 440
-const MARGIN = 24
 /** Beyond this many vertices a picture of this size shows nothing more. */
 const MOST_VERTICES = 60_000
 
@@ -36,18 +35,22 @@ type Project = (lon: number, lat: number) => readonly [x: number, y: number]
 /** Equirectangular, true at the middle latitude, fitted into the picture. */
 function projection([west, south, east, north]: BBox): Project {
   const squeeze = Math.cos((((south + north) / 2) * Math.PI) / 180)
-  const scale = Math.min((WIDTH - 2 * MARGIN) / ((east - west) * squeeze), (HEIGHT - 2 * MARGIN) / (north - south))
+  const scale = Math.min(WIDTH / ((east - west) * squeeze), HEIGHT / (north - south))
   const left = (WIDTH - (east - west) * squeeze * scale) / 2
   const top = (HEIGHT - (north - south) * scale) / 2
   const round = (v: number) => Math.round(v * 10) / 10
   return (lon, lat) => [round(left + (lon - west) * squeeze * scale), round(top + (north - lat) * scale)]
 }
 
-/** A little air around, and something to see around a single point. */
+/** A little air around, something to see around a single point, and the shape of the picture. */
 function frame(box: BBox | null): BBox | null {
   if (!box) return null
   const d = Math.max(0.0005, (box[2] - box[0]) * 0.04, (box[3] - box[1]) * 0.04)
-  return [box[0] - d, Math.max(-89, box[1] - d), box[2] + d, Math.min(89, box[3] + d)]
+  const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
+  const squeeze = Math.cos((y * Math.PI) / 180)
+  const height = Math.max(box[3] - box[1] + 2 * d, ((box[2] - box[0] + 2 * d) * squeeze * HEIGHT) / WIDTH)
+  const width = (height * WIDTH) / HEIGHT / squeeze
+  return [x - width / 2, Math.max(-89, y - height / 2), x + width / 2, Math.min(89, y + height / 2)]
 }
 
 function graticule([west, south, east, north]: BBox, project: Project): Html {

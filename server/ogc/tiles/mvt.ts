@@ -32,9 +32,10 @@ export const CAP = 20_000
  * `tag` marks the statement, so that it can be found and cancelled.
  */
 export async function tileStatement(store: Store, request: TileRequest, tag: string): Promise<RawBuilder<{ mvt: Buffer; counts: number[] }>> {
-  const parts = await Promise.all(request.layers.map((layer) => layerTile(store, layer, request)))
+  const parts = await Promise.all(request.layers.map((layer, i) => layerTile(store, layer, request, sql.ref(`picked${i}`))))
   return sql<{ mvt: Buffer; counts: number[] }>`${sql.raw(`/* ${tag} */`)}
-    select ${sql.join(parts.map(({ mvt }) => mvt), sql` || `)} as mvt, array[${sql.join(parts.map(({ count }) => count))}]::int[] as counts`
+    with ${sql.join(parts.map(({ name, picked }) => sql`${name} as materialized (${picked})`))}
+    select ${sql.join(parts.map(({ mvt }) => mvt), sql` || `)} as mvt, array[${sql.join(parts.map(({ name }) => sql`(select count(*) from ${name})`))}]::int[] as counts`
 }
 
 /** Which layers had more than the cap. */
@@ -42,7 +43,7 @@ export function truncatedLayers(layers: readonly Layer[], counts: readonly numbe
   return layers.filter((_, i) => counts[i]! > CAP).map(({ id }) => id)
 }
 
-async function layerTile(store: Store, layer: Layer, { tile, branch, asOf, reader, run }: TileRequest) {
+async function layerTile(store: Store, layer: Layer, { tile, branch, asOf, reader, run }: TileRequest, name: RawBuilder<unknown>) {
   const box = tileBounds3857(tile)
   const size = box[2] - box[0]
   const columns = tileColumns(layer, reader)
@@ -62,10 +63,8 @@ async function layerTile(store: Store, layer: Layer, { tile, branch, asOf, reade
   const mvt = sql`(select coalesce(st_asmvt(t, ${layer.id}, ${sql.lit(EXTENT)}, 'geom', 'id'), ''::bytea) from (
     select p.id${sql.join(columns.map(({ name }) => sql`, ${sql.ref(`p.${name}`)}`), sql``)},
       st_asmvtgeom(${simplified(layer, tile.z, size)}, ${envelope}, ${sql.lit(EXTENT)}, ${sql.lit(MARGIN)}, true) as geom
-    from (${picked}) as p limit ${sql.lit(CAP)}) as t where t.geom is not null)`
-  // Counting costs a second look at the index, and only a tile of a whole town can be too full.
-  const count = tile.z < 15 ? sql`(select count(*) from (${picked}) as c)` : sql`0`
-  return { mvt, count }
+    from ${name} as p limit ${sql.lit(CAP)}) as t where t.geom is not null)`
+  return { name, picked, mvt }
 }
 
 /** Attributes that travel in tiles, of those that the reader may see. */
