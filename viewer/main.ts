@@ -31,7 +31,7 @@ const store = createStore({
 } satisfies AppState)
 
 const app: App = {
-  store, city: null, failure: null, scene: null, projection: null, cursor: null, picked: [], notice: '', busy: 0,
+  store, city: null, failure: null, preparing: null, scene: null, projection: null, cursor: null, picked: [], notice: '', busy: 0,
   runs: null as never, filters: null as never, imports: null as never,
   ...createTopics(),
   ...createWords(store),
@@ -71,7 +71,9 @@ async function firstCity(): Promise<CityInfo | null> {
         app.emit('city')
         return null
       }
-      await new Promise((resolve) => setTimeout(resolve, 1500))
+      app.preparing = status === 503 ? await fetch('/readyz').then((r) => r.json() as Promise<App['preparing']>).catch(() => null) : null
+      app.emit('city')
+      await new Promise((resolve) => setTimeout(resolve, 1200))
     }
   }
 }

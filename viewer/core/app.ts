@@ -22,6 +22,8 @@ export interface App {
   city: CityInfo | null
   /** Why there is no city: the server's sentence, or '' where it did not answer. */
   failure: { readonly kind: 'server' | 'webgl'; readonly why: string } | null
+  /** The server's own words while it prepares its first data, with the share done. */
+  preparing: { readonly progress: number; readonly message: string } | null
   scene: CityScene | null
   projection: Projection | null
   cursor: CursorPosition | null

@@ -12,17 +12,18 @@ export interface ImportState {
   readonly result: ImportResult | null
 }
 
-/** What the import job tells at the end; parts may be missing. */
+/** What the import job leaves: rows by layer, and how many were turned away. */
 export interface ImportResult {
-  readonly layers?: readonly (string | { readonly layer?: string; readonly id?: string; readonly accepted?: number; readonly rejected?: number })[]
-  readonly accepted?: number
+  readonly layers: Readonly<Record<string, number>>
+  readonly read?: number
   readonly rejected?: number
-  readonly rejects?: unknown
+  readonly notes?: readonly string[]
 }
 
 export interface ImportController {
   readonly current: ImportState | null
-  publish(file: File): Promise<void>
+  /** Several files are one Shapefile with its companions. */
+  publish(files: readonly File[]): Promise<void>
   clear(): void
 }
 
@@ -30,11 +31,13 @@ export function createImports(app: App): ImportController {
   let current: ImportState | null = null
   const set = (next: ImportState | null) => { current = next; app.emit('import') }
 
-  async function publish(file: File): Promise<void> {
-    let state: ImportState = { name: file.name, phase: 'uploading', progress: 0, why: '', job: '', result: null }
+  async function publish(files: readonly File[]): Promise<void> {
+    const named = files.find(({ name }) => name.toLowerCase().endsWith('.shp')) ?? files[0]
+    if (!named) return
+    let state: ImportState = { name: named.name, phase: 'uploading', progress: 0, why: '', job: '', result: null }
     set(state)
     try {
-      const job = await upload(file, (progress) => set(state = { ...state, progress }))
+      const job = await upload(files, (progress) => set(state = { ...state, progress }))
       set(state = { ...state, phase: 'working', progress: 0, job: job.jobID })
       const done = await follow(job, (progress) => set(state = { ...state, progress }))
       if (done.status !== 'successful') throw new ApiError(0, done.message ?? done.status)
@@ -54,7 +57,7 @@ export function createImports(app: App): ImportController {
 }
 
 /** XMLHttpRequest, since fetch does not tell how much has been sent. */
-function upload(file: File, onProgress: (share: number) => void): Promise<JobStatus> {
+function upload(files: readonly File[], onProgress: (share: number) => void): Promise<JobStatus> {
   return new Promise((resolve, reject) => {
     const ask = new XMLHttpRequest()
     ask.open('POST', '/imports')
@@ -64,7 +67,7 @@ function upload(file: File, onProgress: (share: number) => void): Promise<JobSta
     ask.onerror = () => reject(new ApiError(0, ''))
     const form = new FormData()
     form.append('mode', 'publish')
-    form.append('file', file, file.name)
+    for (const file of files) form.append('file', file, file.name)
     ask.send(form)
   })
 }

@@ -19,7 +19,7 @@ export async function loadProjection(srid: number): Promise<Projection | null> {
   const converter = proj4('+proj=longlat +datum=WGS84 +no_defs', definition)
   return {
     srid,
-    name: known?.title ?? `EPSG:${srid}`,
+    name: known?.title ?? (/^32[67]/.test(String(srid)) ? `WGS 84 / UTM ${srid % 100}${srid >= 32700 ? 'S' : 'N'}` : `EPSG:${srid}`),
     forward: (p) => converter.forward([p[0], p[1]]) as [number, number],
     inverse: (p) => converter.inverse([p[0], p[1]]) as [number, number],
   }

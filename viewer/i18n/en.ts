@@ -36,8 +36,6 @@ export const en: Readonly<Record<MessageKey, string>> = {
 
   'layers.title': 'Data layers',
   'layers.none': 'No features yet',
-  'layers.count': '{n} features',
-  'layers.zoomIn': 'Zoom in to see this layer',
   'layers.other': 'Other',
   'layers.below': 'below {x}',
   'layers.from': 'from {x}',
@@ -114,7 +112,6 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'simulate.grid': 'Grid',
   'simulate.gridValue': '{rows} × {cols} cells of {cell} m',
   'simulate.duration': 'Simulated time',
-  'simulate.latest': 'Latest run',
   'simulate.loading': 'Reading the result…',
   'simulate.unavailable': 'The result of this run could not be read.',
 
@@ -124,11 +121,8 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'impact.roads': 'Roads impassable',
   'impact.facilities': 'Facilities flooded',
   'impact.depth': 'Depth',
-  'impact.use': 'Use',
   'impact.byDepth': 'By greatest depth',
   'impact.byUse': 'By use',
-  'impact.chart': 'Over time',
-  'impact.area': 'Flooded area',
   'impact.pending': 'The impact table comes when the simulation is complete.',
   'impact.none': 'No building is flooded.',
   'impact.colour': 'Colour buildings by depth',
@@ -139,7 +133,6 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'time.scrub': 'Simulated time',
   'time.speed': 'Speed',
   'time.close': 'Hide the simulation',
-  'time.after': 'after {t}',
   'time.hours': '{h} h {m} min',
   'time.buffering': 'Loading water…',
   'time.computing': 'still computing',
@@ -177,5 +170,4 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'underground.restricted': 'Underground networks are internal data. Open the page with the token link to see them.',
 
   'error.offline': 'The server cannot be reached',
-  'error.tile': 'Some parts of the map could not be loaded',
 }

@@ -35,8 +35,6 @@ export const vi = {
 
   'layers.title': 'Các lớp dữ liệu',
   'layers.none': 'Chưa có đối tượng',
-  'layers.count': '{n} đối tượng',
-  'layers.zoomIn': 'Lại gần hơn để thấy lớp này',
   'layers.other': 'Khác',
   'layers.below': 'dưới {x}',
   'layers.from': 'từ {x}',
@@ -113,7 +111,6 @@ export const vi = {
   'simulate.grid': 'Lưới tính',
   'simulate.gridValue': '{rows} × {cols} ô, mỗi ô {cell} m',
   'simulate.duration': 'Thời gian mô phỏng',
-  'simulate.latest': 'Lần chạy gần nhất',
   'simulate.loading': 'Đang đọc kết quả…',
   'simulate.unavailable': 'Chưa đọc được kết quả của lần chạy này.',
 
@@ -123,11 +120,8 @@ export const vi = {
   'impact.roads': 'Đường không đi được',
   'impact.facilities': 'Cơ sở dịch vụ ngập',
   'impact.depth': 'Độ sâu',
-  'impact.use': 'Công năng',
   'impact.byDepth': 'Theo độ sâu lớn nhất',
   'impact.byUse': 'Theo công năng',
-  'impact.chart': 'Theo thời gian',
-  'impact.area': 'Diện tích ngập',
   'impact.pending': 'Bảng thiệt hại có khi mô phỏng tính xong.',
   'impact.none': 'Không công trình nào bị ngập.',
   'impact.colour': 'Tô công trình theo độ sâu',
@@ -138,7 +132,6 @@ export const vi = {
   'time.scrub': 'Thời điểm mô phỏng',
   'time.speed': 'Tốc độ',
   'time.close': 'Ẩn mô phỏng',
-  'time.after': 'sau {t}',
   'time.hours': '{h} giờ {m} phút',
   'time.buffering': 'Đang tải nước…',
   'time.computing': 'đang tính tiếp',
@@ -176,7 +169,6 @@ export const vi = {
   'underground.restricted': 'Mạng lưới ngầm là dữ liệu nội bộ. Mở trang bằng đường dẫn có mã truy cập để thấy.',
 
   'error.offline': 'Không liên lạc được với máy chủ',
-  'error.tile': 'Một số phần của bản đồ chưa tải được',
 }
 
 export type MessageKey = keyof typeof vi

@@ -14,7 +14,7 @@ class Import extends Panel {
       <div class="scroll">
         <p class="muted">${this.t(may ? 'import.lead' : 'import.mayNot')}</p>
         ${may ? html`<label class="drop-zone">${icons.upload}<b>${this.t('import.choose')}</b><small>${this.t('import.formats')}</small>
-          <input type="file" @change=${this.choose}></label>` : nothing}
+          <input type="file" multiple @change=${this.choose}></label>` : nothing}
         ${this.renderCurrent()}
       </div>`
   }
@@ -29,14 +29,14 @@ class Import extends Panel {
         return html`<div class="job" role="status"><p>${this.t(phase === 'uploading' ? 'import.uploading' : 'import.working', { name, p })}</p><progress max="100" .value=${p}></progress></div>`
       case 'failed': return html`<p class="warn" role="alert">${this.t('import.failed', { name, why })}</p>`
       case 'done': {
-        const layers = (result?.layers ?? []).map((layer) => (typeof layer === 'string' ? { id: layer } : layer))
-        const sum = (key: 'accepted' | 'rejected') => result?.[key] ?? layers.reduce((n, layer) => n + (('accepted' in layer || 'rejected' in layer ? (layer as Record<string, number>)[key] : 0) ?? 0), 0)
-        const ids = layers.map((layer) => ('layer' in layer && layer.layer) || layer.id).filter((id) => id !== undefined)
+        const ids = Object.keys(result?.layers ?? {})
+        const accepted = Object.values(result?.layers ?? {}).reduce((sum, n) => sum + n, 0)
+        const rejected = result?.rejected ?? 0
         return html`<div class="found" role="status"><b>${this.t('import.done', { name })}</b>
-          <small>${this.t('import.accepted', { n: this.n(sum('accepted')) })}${sum('rejected') ? ` · ${this.t('import.rejected', { n: this.n(sum('rejected')) })}` : ''}</small>
+          <small>${ids.length ? this.t('import.accepted', { n: this.n(accepted) }) : (result?.notes ?? []).join(' ')}${rejected ? ` · ${this.t('import.rejected', { n: this.n(rejected) })}` : ''}</small>
           <div class="actions">
-            <button @click=${() => this.show(ids as string[])}>${icons.fly}${this.t('import.show')}</button>
-            ${sum('rejected') ? html`<a href="/imports/${job}/rejects" target="_blank" rel="noopener">${icons.link}${this.t('import.rejects')}</a>` : nothing}
+            <button @click=${() => this.show(ids)}>${icons.fly}${this.t('import.show')}</button>
+            ${rejected ? html`<a href="/imports/${job}/rejects" target="_blank" rel="noopener">${icons.link}${this.t('import.rejects')}</a>` : nothing}
           </div></div>`
       }
     }
@@ -49,8 +49,7 @@ class Import extends Panel {
   }
 
   private choose = (event: Event): void => {
-    const file = (event.target as HTMLInputElement).files?.[0]
-    if (file) void this.app.imports.publish(file)
+    void this.app.imports.publish([...(event.target as HTMLInputElement).files ?? []])
   }
 }
 customElements.define('dothi-import', Import)
@@ -88,10 +87,10 @@ class Drop extends Panel {
     event.preventDefault()
     this.depth = 0
     this.set(false)
-    const file = event.dataTransfer?.files[0]
-    if (!file || !maySteward(this.app.city!)) return
+    const files = [...event.dataTransfer?.files ?? []]
+    if (!files.length || !maySteward(this.app.city!)) return
     this.app.store.update({ panel: 'import' })
-    void this.app.imports.publish(file)
+    void this.app.imports.publish(files)
   }
 
   private set(over: boolean): void {

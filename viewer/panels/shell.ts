@@ -27,7 +27,7 @@ class Shell extends Panel {
     document.documentElement.lang = this.state.language
     const { city, failure, scene } = this.app
     if (failure) return this.renderFailure(failure)
-    if (!city) return html`<div class="state" role="status"><div class="mark"></div><h1>dothi</h1><p>${this.t('app.loading')}</p></div>`
+    if (!city) return this.renderOpening()
     document.title = `${city.city.name} · dothi`
     document.getElementById('scene')?.setAttribute('aria-label', this.t('app.canvas'))
     const empty = !city.layers.some((layer) => layer.count) && !city.terrain
@@ -58,6 +58,13 @@ class Shell extends Panel {
       ${empty ? html`<div class="notice float" role="status"><b>${this.t('app.empty')}</b> ${this.t('app.emptyWhat')}</div>` : nothing}
       ${this.app.notice ? html`<div class="notice float" role="status">${this.app.notice}</div>` : nothing}
       <div class="busy ${this.app.busy > 0 || !scene ? 'on' : ''}" aria-hidden="true"></div>`
+  }
+
+  private renderOpening() {
+    const { preparing } = this.app
+    return html`<div class="state" role="status"><div class="mark"></div><h1>dothi</h1>
+      <p>${this.t(preparing ? 'app.loadingSlow' : 'app.loading')}</p>
+      ${preparing ? html`<progress max="1" .value=${preparing.progress}></progress><small>${preparing.message}</small>` : nothing}</div>`
   }
 
   private renderPanel() {

@@ -5,6 +5,7 @@ import {
 } from 'three'
 
 export const HORIZON = new Color('#e7ecea')
+const DARK = new Color('#0d141a')
 const ZENITH = new Color('#a9c5d8')
 const GLOW = new Color('#fdeeda')
 /** Towards the sun, east-south-east and 32° high. */
@@ -13,11 +14,12 @@ export const SUN = new Vector3(Math.cos(32 * Math.PI / 180) * Math.sin(112 * Mat
 export interface Lighting {
   /** Follows the eye: haze by distance, shadow around the target. */
   update(camera: PerspectiveCamera, target: Vector3, distance: number): void
-  readonly sun: DirectionalLight
+  /** Below the ground there is no sky. */
+  setDark(on: boolean): void
 }
 
 export function createLighting(scene: Scene, shadows: boolean): Lighting {
-  const sun = new DirectionalLight('#fff1dc', 2.75)
+  const sun = new DirectionalLight('#fff4e4', 2.7)
   const sky = new HemisphereLight('#e4eef6', '#d5c8b2', 2.05)
   sun.castShadow = shadows
   sun.shadow.mapSize.set(2048, 2048)
@@ -30,7 +32,11 @@ export function createLighting(scene: Scene, shadows: boolean): Lighting {
   const dome = createDome()
   scene.add(sun, sun.target, sky, dome)
   return {
-    sun,
+    setDark(on) {
+      scene.background = on ? DARK : HORIZON
+      fog.color.copy(on ? DARK : HORIZON)
+      dome.visible = !on
+    },
     update(camera, target, distance) {
       fog.density = 1 / Math.max(24_000, distance * 4.2)
       dome.position.copy(camera.position)

@@ -270,12 +270,14 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       allLayers = next
       shownLayers = nextShown
       configureWorkers()
-      terrain.repaint(draped())
+      terrain.repaint(draped(), true)
       syncNetworks()
     },
     setUnderground(on) {
       underground = on
       groundUniforms.uGlass.value = on ? 1 : 0
+      lighting.setDark(on)
+      points.setTrees(!on)
       terrain.setGlass(on)
       buildings.setGhost(on)
       syncNetworks()

@@ -46,7 +46,7 @@ export function createFeatureStates(count: number): FeatureStates {
 }
 
 export function dressBuilding(mesh: Mesh, states: FeatureStates): MeshLambertMaterial {
-  const material = new MeshLambertMaterial({ color: '#f3eee5', flatShading: true })
+  const material = new MeshLambertMaterial({ color: '#fffdf8', flatShading: true })
   const featureName = mesh.geometry.getAttribute('_feature_id_0') ? '_feature_id_0' : '_FEATURE_ID_0'
   material.onBeforeCompile = (shader) => {
     Object.assign(shader.uniforms, groundUniforms, buildingUniforms, { uStates: { value: states.texture } })
@@ -76,7 +76,7 @@ export function dressBuilding(mesh: Mesh, states: FeatureStates): MeshLambertMat
         float roof = smoothstep(0.55, 0.9, abs(worldNormal.z));
         float away = length(vViewPosition);
         // Each house a little its own: plaster is never one colour.
-        diffuseColor.rgb *= mix(vec3(0.955, 0.945, 0.925), vec3(1.015, 1.01, 1.0), vShade);
+        diffuseColor.rgb *= mix(vec3(0.95, 0.935, 0.91), vec3(1.0, 0.995, 0.985), vShade);
         diffuseColor.rgb *= mix(0.965, 1.035, roof);
         diffuseColor.rgb *= mix(mix(0.70, 1.0, smoothstep(-1.0, 11.0, vAbove)), 1.0, roof * 0.7);
         float storey = vAbove / 3.4;

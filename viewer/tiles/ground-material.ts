@@ -118,9 +118,11 @@ export function createGroundMaterial(map: Texture): MeshLambertMaterial {
         diffuseColor.rgb *= ground;
         if (uGlass > 0.0) {
           float lightness = dot(ground, vec3(0.33));
-          vec3 glass = mix(vec3(0.035, 0.055, 0.075), vec3(0.16, 0.21, 0.25), smoothstep(0.55, 1.0, lightness));
+          // Roads and shores stay as a faint drawing on the glass.
+          vec3 glass = mix(vec3(0.016, 0.026, 0.036), vec3(0.085, 0.115, 0.14), smoothstep(0.5, 0.95, lightness));
+          glass = mix(glass, vec3(0.012, 0.045, 0.055), wet);
           diffuseColor.rgb = mix(diffuseColor.rgb, glass, uGlass);
-          diffuseColor.a = mix(1.0, 0.62, uGlass);
+          diffuseColor.a = mix(1.0, 0.58, uGlass);
         }`)
       .replace('#include <normal_fragment_maps>', `#include <normal_fragment_maps>
         float distanceToEye = length(vViewPosition);
@@ -134,11 +136,11 @@ export function createGroundMaterial(map: Texture): MeshLambertMaterial {
           vec3 toEye = normalize(uEye - vLocal);
           vec3 up = normalize(vec3(wave.xy * mix(0.02, 0.07, calm), 1.0));
           float fresnel = 0.03 + 0.97 * pow(1.0 - max(0.0, dot(up, toEye)), 5.0);
-          vec3 sky = mix(vec3(0.80, 0.845, 0.84), vec3(0.40, 0.56, 0.68), clamp(reflect(-toEye, up).z, 0.0, 1.0));
+          vec3 sky = mix(vec3(0.70, 0.77, 0.77), vec3(0.36, 0.52, 0.64), clamp(reflect(-toEye, up).z, 0.0, 1.0));
           float glint = pow(max(0.0, dot(reflect(-uSunWorld, up), toEye)), 120.0);
-          vec3 deep = mix(vec3(0.095, 0.29, 0.315), vec3(0.16, 0.40, 0.41), foam);
+          vec3 deep = mix(vec3(0.026, 0.142, 0.156), vec3(0.075, 0.25, 0.25), foam);
           vec3 sea = mix(deep, sky, clamp(fresnel, 0.0, 0.85)) + vec3(1.0, 0.9, 0.75) * glint * 0.35;
-          sea = mix(sea, vec3(0.72, 0.82, 0.80), smoothstep(0.55, 1.0, foam) * 0.5);
+          sea = mix(sea, vec3(0.52, 0.70, 0.68), smoothstep(0.5, 1.0, foam) * 0.45);
           outgoingLight = mix(outgoingLight, sea, wet);
           outgoingLight = mix(outgoingLight, sky, flooded * fresnel * 0.45);
         }

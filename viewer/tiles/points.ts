@@ -11,6 +11,7 @@ export interface PointLayers {
   setVisible(key: string, visible: boolean): void
   remove(key: string): void
   setPixelRatio(ratio: number): void
+  setTrees(on: boolean): void
 }
 
 const discs = new ShaderMaterial({
@@ -72,6 +73,7 @@ export function createPointLayers(): PointLayers {
       if (tile) tile.visible = visible
     },
     remove: drop,
+    setTrees(on) { leaf.visible = on },
     setPixelRatio(ratio) { discs.uniforms.uSize!.value = 13 * ratio },
   }
 }

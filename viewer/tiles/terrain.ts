@@ -20,8 +20,8 @@ export interface Terrain {
   groundZ(x: number, y: number): number
   /** The finest tile drawn at a position: where to look for features. */
   tileAt(lon: number, lat: number): Tile
-  /** Draws pictures anew, for a change of layers; the old ones stay until then. */
-  repaint(shown: readonly string[]): void
+  /** Draws pictures anew where the layers differ (or the data, with `force`); the old ones stay until then. */
+  repaint(shown: readonly string[], force?: boolean): void
   setGlass(on: boolean): void
   /** Tiles asked for and not yet there. */
   readonly pending: number
@@ -134,7 +134,7 @@ export function createTerrain(options: TerrainOptions): Terrain {
       mesh.receiveShadow = true
       mesh.frustumCulled = false
       mesh.visible = false
-      mesh.userData.tile = node.tile
+      mesh.userData.segments = source.segments
       node.mesh = mesh
       node.source = source
       node.box.min.z = source.minZ - 1
@@ -154,6 +154,8 @@ export function createTerrain(options: TerrainOptions): Terrain {
     mesh.material.transparent = glass
     mesh.material.depthWrite = !glass
     mesh.renderOrder = glass ? 5 : 0
+    // Skirts hide cracks in an opaque ground; through glass they would show as dark walls.
+    mesh.geometry.setDrawRange(0, glass ? (mesh.userData.segments as number) ** 2 * 6 : Infinity)
   }
 
   const pixels = (node: Node, eye: Vector3, scale: number) =>
@@ -247,7 +249,8 @@ export function createTerrain(options: TerrainOptions): Terrain {
       const node = finest(lon, lat)
       return node?.tile ?? roots[4]!.tile
     },
-    repaint(next) {
+    repaint(next, force = false) {
+      if (!force && next.join() === shown.join()) return
       shown = next
       version++
       options.onChange()

@@ -211,8 +211,8 @@ function paintBase(context: OffscreenCanvasRenderingContext2D, sampler: HeightSa
   context.drawImage(scratch.base, 0, 0, job.size, job.size)
 }
 
-const SAND = [238, 232, 220]
-const HILL = [206, 211, 187]
+const SAND = [231, 225, 213]
+const HILL = [203, 209, 188]
 const FOREST = [174, 189, 163]
 const smooth = (a: number, b: number, x: number) => { const t = Math.max(0, Math.min(1, (x - a) / (b - a))); return t * t * (3 - 2 * t) }
 
