@@ -26,7 +26,7 @@ export const buildings: Layer = {
     vi: 'Công trình xây dựng với chiều cao, số tầng, công năng và cao độ sàn tầng trệt.',
     en: 'Buildings with height, storeys, use and ground-floor level.',
   },
-  group: 'buildings', kind: 'city', geometry: 'polygon', threeD: { form: 'extrude' },
+  group: 'buildings', kind: 'city', geometry: 'polygon', threeD: { form: 'extrude', storeys: 'storeys' },
   columns: [
     assetCode,
     text('name', 'Tên', 'Name', { maxLength: 200, inTiles: true }),

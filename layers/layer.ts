@@ -85,6 +85,8 @@ export interface ThreeD {
   /** Extrusions that hang in the air, as bridges do: columns with the levels of their underside and top. */
   readonly base?: string
   readonly top?: string
+  /** Extrusions: column with the storeys, which stand in for a height that is not known. */
+  readonly storeys?: string
 }
 
 export interface Rule {

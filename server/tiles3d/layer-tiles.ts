@@ -8,7 +8,7 @@ import type { Tile } from '../../core/tile-matrix.js'
 import type { Column, Layer } from '../../layers/layer.js'
 import { visibleColumns } from '../store/rights.js'
 import type { AsOf, Branch, Reader, Row, Store } from '../store/store.js'
-import { DEFAULT_HEIGHT_M, FOUNDATION_M, metresOf, prepareShapes } from './prepare.js'
+import { extrusionOf, metresOf, prepareShapes, valueOf } from './prepare.js'
 import type { TileJob } from './encode.js'
 import type { PropertyColumn } from './glb.js'
 import { heightsAt, terrainRevision } from './terrain-store.js'
@@ -25,8 +25,16 @@ export interface TilesOf {
 
 /** A feature's place, with what its rows alone do not say. */
 export interface PlacedFeature extends Placed {
-  /** Orthometric: the row's own, else the terrain's, else 0. */
-  readonly ground: number
+  readonly ground: Ground
+}
+
+/** Orthometric metres under a feature. */
+export interface Ground {
+  /** The row's own level, else the terrain's in the middle, else 0. */
+  readonly level: number
+  /** Lowest and highest terrain around, where the row has no level of its own; else the level. */
+  readonly low: number
+  readonly high: number
 }
 
 export interface LayerTree {
@@ -62,20 +70,35 @@ export async function buildLayerTree(store: Store, of: TilesOf): Promise<LayerTr
 
 /** Columns that say how high a feature lies, as far as the reader may see them. */
 function levelColumns({ threeD, ...layer }: Layer, reader: Reader): readonly Column[] {
-  const names = new Set([threeD?.diameter, threeD?.level, threeD?.levelTo, threeD?.cover, threeD?.base, threeD?.top])
+  const names = new Set([threeD?.diameter, threeD?.level, threeD?.levelTo, threeD?.cover, threeD?.base, threeD?.top, threeD?.storeys])
   return visibleColumns({ threeD, ...layer }, reader.clearance).filter(column => names.has(column.name))
 }
 
-/** Ground levels of rows: their own, else of the terrain under the middle of their box, else 0. */
-async function groundOf(store: Store, { branch, asOf }: TilesOf, rows: readonly Row[]): Promise<Float64Array> {
-  const ground = Float64Array.from(rows, row => (row.ground_z as number | null) ?? NaN)
-  const open = [...ground.keys()].filter(i => Number.isNaN(ground[i]))
-  const heights = await heightsAt(store, open.map(i => middle(boxOf(rows[i]!))), { branch, asOf })
-  open.forEach((i, k) => { ground[i] = heights[k]! })
-  return ground.map(h => (h === h ? h : 0))
+/** Ground under rows: on slopes a footprint needs more than the level of its middle. */
+async function groundOf(store: Store, { branch, asOf }: TilesOf, rows: readonly Row[]): Promise<Ground[]> {
+  const open = rows.filter(row => row.ground_z === null)
+  const heights = await heightsAt(store, open.flatMap(row => spread(boxOf(row))), { branch, asOf })
+  let at = 0
+  return rows.map(row => {
+    if (row.ground_z !== null) return level(row.ground_z as number)
+    const around = heights.subarray(at, at += SPREAD)
+    const known = around.filter(h => h === h)
+    return known.length === 0 ? level(0) : { level: around[0] === around[0] ? around[0]! : known[0]!, low: Math.min(...known), high: Math.max(...known) }
+  })
 }
 
-function place(layer: Layer, row: Row, ground: number, geoidOffset: number): PlacedFeature {
+const level = (z: number): Ground => ({ level: z, low: z, high: z })
+
+const SPREAD = 5
+
+/** The middle of a box, then four places towards its corners. */
+function spread(box: BBox): [lon: number, lat: number][] {
+  const [lon, lat] = middle(box)
+  const [dx, dy] = [(box[2] - box[0]) * 0.35, (box[3] - box[1]) * 0.35]
+  return [[lon, lat], [lon - dx, lat - dy], [lon + dx, lat - dy], [lon - dx, lat + dy], [lon + dx, lat + dy]]
+}
+
+function place(layer: Layer, row: Row, ground: Ground, geoidOffset: number): PlacedFeature {
   const box = boxOf(row)
   const [low, high] = heightRange(layer, row, ground)
   const [width, depth] = extentM(box)
@@ -87,22 +110,22 @@ function place(layer: Layer, row: Row, ground: number, geoidOffset: number): Pla
 }
 
 /** Lowest and highest orthometric level that a feature's mesh can reach. */
-function heightRange(layer: Layer, row: Row, ground: number): [low: number, high: number] {
+function heightRange(layer: Layer, row: Row, ground: Ground): [low: number, high: number] {
   const { threeD } = layer
   const height = row.height as number | null
-  const column = (name: string | undefined) => (name === undefined ? undefined : (row[name] as number | null | undefined) ?? undefined)
-  const levels = [column(threeD?.level), column(threeD?.levelTo), column(threeD?.base), column(threeD?.top)].filter(level => level !== undefined)
+  const levels = [threeD?.level, threeD?.levelTo].map(name => valueOf(row, name)).filter(level => level !== null)
   switch (threeD?.form) {
     case 'tube': {
       // Draped tubes follow ground that may rise and fall along them: a tenth of their length is steeper than streets are.
       const slack = 3 + 0.1 * Math.hypot(...extentM(boxOf(row))) + metresOf(layer, threeD.diameter, row, 0)
-      const depth = column(threeD.cover) ?? 1
-      return [Math.min(...levels, ground - depth) - slack, Math.max(...levels, ground + (height ?? 0)) + slack]
+      const depth = valueOf(row, threeD.cover) ?? 1
+      return [Math.min(...levels, ground.low - depth) - slack, Math.max(...levels, ground.high + (height ?? 0)) + slack]
     }
-    case 'instance': return [Math.min(...levels, ground) - 1, Math.max(...levels, ground + (height ?? 10)) + 1]
-    default: return row.solid_min === null || row.solid_min === undefined
-      ? [Math.min(...levels, ground) - FOUNDATION_M, Math.max(...levels, ground + (height ?? DEFAULT_HEIGHT_M))]
-      : [Math.min(row.solid_min as number, ground), row.solid_max as number]
+    case 'instance': return [Math.min(...levels, ground.level) - 1, Math.max(...levels, ground.level + (height ?? 10)) + 1]
+    default: {
+      const { base, top } = extrusionOf(layer, row, ground)
+      return row.solid_min === null ? [base, top] : [Math.min(row.solid_min as number, ground.level), row.solid_max as number]
+    }
   }
 }
 
@@ -129,15 +152,14 @@ export async function readTile(store: Store, of: TilesOf, node: TileNode<PlacedF
   const features = node.features.filter(feature => byId.has(feature.id))
   const inOrder = features.map(feature => byId.get(feature.id)!)
   const { geoidOffset } = await store.city()
-  const ground = Float64Array.from(features, feature => feature.ground)
   return {
     layer: layer.id,
     centre: middle((node.content ?? node.bounds).box),
     geoidOffset,
     ids: Float64Array.from(features, feature => feature.id),
-    ground,
+    ground: Float64Array.from(features, feature => feature.ground.level),
     columns: [{ name: 'height', description: 'Height above the ground, metres', type: 'FLOAT64', values: inOrder.map(row => row.height as number | null) }, ...shown.map(column => propertyColumn(column, inOrder))],
-    shapes: await prepareShapes(store, of, inOrder, ground),
+    shapes: await prepareShapes(store, of, inOrder, features.map(feature => feature.ground)),
   }
 }
 

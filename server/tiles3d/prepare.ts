@@ -2,14 +2,14 @@
 import type { Layer } from '../../layers/layer.js'
 import type { Row, Store } from '../store/store.js'
 import type { Extrusions, Symbols, TileJob, Tubes } from './encode.js'
-import type { TilesOf } from './layer-tiles.js'
+import type { Ground, TilesOf } from './layer-tiles.js'
 import { packHex } from './packed-bytes.js'
 import { linearRgb, paintColour } from './paint-colour.js'
 import { heightsAt } from './terrain-store.js'
 import { readFlat } from './wkb-rings.js'
 
-/** `rows` in feature order with `geom`, `solid`, `height` and the layer's level columns; `ground` orthometric. */
-export async function prepareShapes(store: Store, of: TilesOf, rows: readonly Row[], ground: Float64Array): Promise<TileJob['shapes']> {
+/** `rows` in feature order with `geom`, `solid`, `height` and the layer's level columns; the ground under each. */
+export async function prepareShapes(store: Store, of: TilesOf, rows: readonly Row[], ground: readonly Ground[]): Promise<TileJob['shapes']> {
   switch (of.layer.threeD?.form) {
     case 'tube': return tubes(store, of, rows)
     case 'instance': return symbols(of.layer, rows, ground)
@@ -18,26 +18,37 @@ export async function prepareShapes(store: Store, of: TilesOf, rows: readonly Ro
 }
 
 /** How far walls reach into the ground, so that houses on slopes do not float; metres. */
-export const FOUNDATION_M = 1.5
-/** Drawn height of extrusions without one; metres. */
-export const DEFAULT_HEIGHT_M = 3.5
+const FOUNDATION_M = 1.5
+/** Drawn height of extrusions about which nothing is known, and of a storey; metres. */
+const DEFAULT_HEIGHT_M = 3.5
+const STOREY_M = 3.3
+/** A building stands at least this far out of the highest ground around it; metres. */
+const LEAST_ABOVE_M = 2.5
 
 /** Quiet plaster and a lighter roof: colour belongs to data, and that comes later, by feature. */
 const WALL = linearRgb('#ded8cc')
 const ROOF = linearRgb('#f3efe7')
 
-function extrusions({ threeD }: Layer, rows: readonly Row[], ground: Float64Array): Extrusions {
-  const level = (row: Row, name: string | undefined) => (name === undefined ? null : (row[name] as number | null | undefined) ?? null)
-  const top = Float64Array.from(rows, (row, i) => level(row, threeD?.top) ?? ground[i]! + ((row.height as number | null) ?? DEFAULT_HEIGHT_M))
+function extrusions(layer: Layer, rows: readonly Row[], ground: readonly Ground[]): Extrusions {
+  const levels = rows.map((row, i) => extrusionOf(layer, row, ground[i]!))
   return {
     form: 'extrude',
     footprints: packHex(rows.map(row => (row.solid ? null : row.geom as string))),
     solids: packHex(rows.map(row => row.solid as string | null)),
-    // Something that hangs in the air without a known underside is drawn a metre thick.
-    base: Float64Array.from(rows, (row, i) => level(row, threeD?.base) ?? (level(row, threeD?.top) === null ? ground[i]! - FOUNDATION_M : top[i]! - 1)),
-    top,
+    base: Float64Array.from(levels, ({ base }) => base),
+    top: Float64Array.from(levels, ({ top }) => top),
     wall: WALL, roof: ROOF,
   }
+}
+
+/** From where to where a footprint is extruded, orthometric metres. */
+export function extrusionOf({ threeD }: Layer, row: Row, ground: Ground): { readonly base: number; readonly top: number } {
+  const [base, top, storeys] = [valueOf(row, threeD?.base), valueOf(row, threeD?.top), valueOf(row, threeD?.storeys)]
+  const height = (row.height as number | null) ?? (storeys ? storeys * STOREY_M : DEFAULT_HEIGHT_M)
+  // Something that hangs in the air without a known underside is drawn a metre thick.
+  if (top !== null) return { base: base ?? top - 1, top }
+  const isSloping = ground.high > ground.level
+  return { base: base ?? ground.low - FOUNDATION_M, top: Math.max(ground.level + height, isSloping ? ground.high + Math.min(height, LEAST_ABOVE_M) : -Infinity) }
 }
 
 /** Draped lines get a point at least this often, metres. */
@@ -73,8 +84,7 @@ async function tubes(store: Store, { layer, branch, asOf }: TilesOf, rows: reado
 }
 
 function axisLevel({ threeD }: Layer, row: Row, radius: number, terrain: number, share: number): number {
-  const column = (name: string | undefined) => (name === undefined ? null : (row[name] as number | null | undefined) ?? null)
-  const [from, to, cover, height] = [column(threeD?.level), column(threeD?.levelTo), column(threeD?.cover), row.height as number | null]
+  const [from, to, cover, height] = [valueOf(row, threeD?.level), valueOf(row, threeD?.levelTo), valueOf(row, threeD?.cover), row.height as number | null]
   const aboveInvert = threeD?.levelOf === 'invert' ? radius : 0
   const hasTerrain = terrain === terrain
   if (from !== null && to !== null) return from + (to - from) * share + aboveInvert
@@ -110,7 +120,7 @@ function sharesAlong(points: readonly (readonly [number, number])[]): number[] {
 }
 
 /** Trees by height and crown; everything else a post on its level, or from its level up to the ground where that is above. */
-function symbols(layer: Layer, rows: readonly Row[], ground: Float64Array): Symbols {
+function symbols(layer: Layer, rows: readonly Row[], ground: readonly Ground[]): Symbols {
   const shape = layer.group === 'nature' ? 'tree' : 'post'
   const crown = layer.columns.find(column => column.name.startsWith('crown'))?.name
   const level = layer.threeD?.level
@@ -118,20 +128,26 @@ function symbols(layer: Layer, rows: readonly Row[], ground: Float64Array): Symb
     form: 'instance', shape,
     things: rows.flatMap((row, feature) => {
       const height = (row.height as number | null) ?? (shape === 'tree' ? 6 : 2)
-      const base = (level === undefined ? null : row[level] as number | null | undefined) ?? ground[feature]!
-      const isBuried = base < ground[feature]! - 0.3
-      const top = isBuried ? ground[feature]! : base + height
-      const width = shape === 'tree' ? (crown === undefined ? null : row[crown] as number | null) ?? height * 0.6 : isBuried ? 1 : Math.min(2.5, Math.max(0.3, height / 6))
+      const surface = ground[feature]!.level
+      const base = valueOf(row, level) ?? surface
+      const isBuried = base < surface - 0.3
+      const top = isBuried ? surface : base + height
+      const width = shape === 'tree' ? valueOf(row, crown) ?? height * 0.6 : isBuried ? 1 : Math.min(2.5, Math.max(0.3, height / 6))
       const colour = paintColour(layer.style.circle, row, '#7f9f6a')
       return readFlat(Buffer.from(row.geom as string, 'hex')).parts.map(([point]) => ({ feature, lon: point![0]!, lat: point![1]!, base, top, width, colour }))
     }),
   }
 }
 
+/** A number of a row; `null` where the layer, the reader or the row has none. */
+export function valueOf(row: Row, name: string | undefined): number | null {
+  return name === undefined ? null : (row[name] as number | null | undefined) ?? null
+}
+
 /** A column's value in metres, whatever the layer's unit for it is. */
 export function metresOf(layer: Layer, name: string | undefined, row: Row, otherwise: number): number {
-  const value = name === undefined ? null : row[name] as number | null | undefined
-  if (value === null || value === undefined) return otherwise
+  const value = valueOf(row, name)
+  if (value === null) return otherwise
   const unit = layer.columns.find(column => column.name === name)?.unit
   return unit === 'mm' ? value / 1000 : unit === 'cm' ? value / 100 : value
 }

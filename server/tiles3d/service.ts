@@ -12,7 +12,7 @@ import { tilesetJson } from './tileset.js'
 const TILES_BYTES = 192 * 2 ** 20
 const TREES_BYTES = 256 * 2 ** 20
 /** Measured: an entry of a tree with its box and its share of the node. */
-const BYTES_A_FEATURE = 200
+const BYTES_A_FEATURE = 320
 
 /** One snapshot of a layer: everything of it belongs to this revision. */
 export interface Snapshot extends TilesOf { readonly revision: number }
