@@ -20,6 +20,7 @@ const TITLES: Readonly<Record<string, string>> = {
   'unknown-parameter': 'Unknown parameter',
   'invalid-body': 'Invalid body',
   'not-found': 'Not found',
+  'method-not-allowed': 'Method not possible',
   'not-acceptable': 'Not acceptable',
   'unauthorised': 'Token needed',
   'forbidden': 'Not allowed',
