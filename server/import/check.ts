@@ -13,6 +13,7 @@ export type CheckedRow =
 export function rowChecker(layer: Layer): (properties: Readonly<Record<string, unknown>>, extra?: Readonly<Record<string, unknown>>) => CheckedRow {
   const columns = layer.columns.map(column => ({ column, pattern: column.pattern === undefined ? null : new RegExp(column.pattern, 'u') }))
   const rules = layer.rules ?? []
+  const secretMark = secretMarks()
   return (properties, extra = {}) => {
     const secret = secretMark(properties)
     if (secret) return { ok: false, reason: `${secret}: secret data is never stored` }
@@ -147,14 +148,18 @@ function toJson(value: unknown): unknown {
 
 const MARK = /^(classification|security|secrecy|do_?mat|độ mật|muc_?do_?mat|mức độ mật)$/iu
 const SECRET = /^(top[ _-]?secret|secret|tuyệt mật|tối mật|mật|tuyet[ _]mat|toi[ _]mat|mat)$/iu
-/** The property that marks a record as a state secret, as `name = value`; null where none does. */
-function secretMark(properties: Readonly<Record<string, unknown>>): string | null {
-  for (const name in properties) {
-    if (!MARK.test(name.normalize('NFC'))) continue
-    const value = properties[name]
-    if (typeof value === 'string' && SECRET.test(value.trim().normalize('NFC'))) return `${name} = ${value}`
+/** Finds the property that marks a record as a state secret, as `name = value`; null where none does. Each name is judged once. */
+function secretMarks() {
+  const judged = new Map<string, boolean>()
+  return (properties: Readonly<Record<string, unknown>>): string | null => {
+    for (const name in properties) {
+      let mark = judged.get(name)
+      if (mark === undefined) judged.set(name, mark = MARK.test(name.normalize('NFC')))
+      const value = mark ? properties[name] : undefined
+      if (typeof value === 'string' && SECRET.test(value.trim().normalize('NFC'))) return `${name} = ${value}`
+    }
+    return null
   }
-  return null
 }
 
 function short(value: unknown): string {

@@ -1,7 +1,7 @@
 import sqlite from 'node-sqlite3-wasm'
 import type { Feature } from '../../core/feature.js'
 import type { GeoJsonGeometry } from '../../core/filter/ast.js'
-import { badFile, reading } from './fault.js'
+import { asBadFile, badFile, reading } from './fault.js'
 import { GeometryFault } from './ewkb.js'
 import { sridOfWkt } from './crs.js'
 import type { SourceFile, SourceLayer } from './source.js'
@@ -59,7 +59,7 @@ async function* rows(db: Database, table: GeometryColumn, columns: readonly { na
   try {
     const iterator = statement.iterate()[Symbol.iterator]()
     for (let row = 1; ; row++) {
-      const next = await reading(WHAT, () => iterator.next())
+      const next = nextRow(iterator)
       if (next.done) return
       const record = next.value as Record<string, unknown>
       const blob = record[table.column_name]
@@ -75,6 +75,15 @@ async function* rows(db: Database, table: GeometryColumn, columns: readonly { na
     }
   } finally {
     statement.finalize()
+  }
+}
+
+/** Without a promise a row: there may be millions. */
+function nextRow<T>(iterator: Iterator<T>): IteratorResult<T> {
+  try {
+    return iterator.next()
+  } catch (error) {
+    throw asBadFile(WHAT, error)
   }
 }
 

@@ -36,11 +36,12 @@ export interface MappingOptions {
 export function featureMapper({ layer, map = {}, mapping, onDropped }: MappingOptions): (feature: Feature) => Feature {
   const columns = layer.columns.map(column => ({ column, sources: sourcesOf(column.name, map, mapping), table: map[column.name] ? undefined : mapping?.values?.[column.name] }))
   const stored = layer.threeD ? STORE_NUMBERS.map(name => ({ name, sources: sourcesOf(name, map, mapping) })).filter(s => s.sources.length) : []
-  const sameName = sameNames()
+  const same = sameNames(layer)
   return feature => {
+    same.learn(feature.properties)
     const properties: Record<string, unknown> = {}
     for (const { column, sources, table } of columns) {
-      let value = sources.length ? firstPresent(feature.properties, sources) : feature.properties[sameName(column.name, feature.properties)]
+      let value = sources.length ? firstPresent(feature.properties, sources) : same.valueOf(column.name, feature.properties)
       if (table && value !== undefined) value = table[String(value)] ?? table['*'] ?? value
       if (typeof value === 'string' && (column.type === 'number' || column.type === 'integer')) value = withoutUnit(value)
       if (onDropped && value !== undefined && value !== null && attributeFault(value, column)) {
@@ -78,20 +79,25 @@ function firstPresent(properties: Readonly<Record<string, unknown>>, sources: re
   return undefined
 }
 
-/** Finds the attribute that spells a column's name in another case or with other separators; remembers the answer. */
-function sameNames() {
+/** Finds the attribute that spells a column's name in another case or with other separators. */
+function sameNames(layer: Layer) {
+  const wanted = new Map(layer.columns.map(({ name }) => [bare(name), name]))
+  const seen = new Set<string>()
   const found = new Map<string, string>()
-  return (column: string, properties: Readonly<Record<string, unknown>>): string => {
-    if (Object.hasOwn(properties, column)) return column
-    const known = found.get(column)
-    if (known !== undefined && Object.hasOwn(properties, known)) return known
-    const wanted = bare(column)
-    for (const name in properties) {
-      if (bare(name) !== wanted) continue
-      found.set(column, name)
-      return name
-    }
-    return column
+  return {
+    /** Attribute names differ from feature to feature; each is looked at once. */
+    learn(properties: Readonly<Record<string, unknown>>) {
+      for (const name in properties) {
+        if (seen.has(name)) continue
+        seen.add(name)
+        const column = wanted.get(bare(name))
+        if (column !== undefined && !found.has(column)) found.set(column, name)
+      }
+    },
+    valueOf(column: string, properties: Readonly<Record<string, unknown>>): unknown {
+      const value = properties[column]
+      return value === undefined ? properties[found.get(column) ?? column] : value
+    },
   }
 }
 const bare = (name: string) => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
