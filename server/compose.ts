@@ -62,6 +62,7 @@ export async function joinStore(connection: pg.PoolConfig, options: { layers?: r
   const store = await openStore({ connection, ...options })
   const jobs = createJobs({ store, connection })
   registerJobs(jobs)
+  await jobs.recover()
   return {
     store,
     jobs,

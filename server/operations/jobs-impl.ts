@@ -25,8 +25,11 @@ const FINISH_MS = 60_000
 /** Jobs at a time in one server: a long run must not hold up an import. */
 const CONCURRENCY = 2
 
-/** What the command line needs beyond Jobs: run again here and now. */
+/** What a process needs beyond Jobs. */
 export interface LocalJobs extends Jobs {
+  /** Marks jobs interrupted whose process is gone; called when a process opens the store. */
+  recover(): Promise<void>
+  /** Repeats here and now, for the command line. */
   runAgain(id: string, owner: Reader, options?: { signal?: AbortSignal; onProgress?: (job: Job) => void }): Promise<Job>
 }
 
@@ -259,6 +262,7 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
     submit: async (kind, inputs, owner, branch = 'main') => insert({ kind, inputs, owner, branch }, 'accepted'),
     run: (kind, inputs, owner, { branch = 'main', ...options } = {}) => runHere({ kind, inputs, owner, branch }, options),
     again: async (id, owner) => insert(await repeat(id, owner), 'accepted'),
+    recover: () => sweep(true),
     runAgain: async (id, owner, options) => runHere(await repeat(id, owner), options),
     get,
     list: ({ kind, branch, state, limit = 100 } = {}) => select(sql`where true
