@@ -15,6 +15,8 @@ export async function main(args: readonly string[]): Promise<void> {
   let backend: Promise<Backend> | undefined
   const line = progressLine()
   const abort = new AbortController()
+  // Who reads our lines may leave early (`dothi jobs | head -1`); the work is still finished properly.
+  process.stdout.on('error', () => {})
   try {
     const config = readConfig()
     const open = () => (backend ??= openBackend(config).then(opened => { stopOnSignals(abort); return opened }))
