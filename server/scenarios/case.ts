@@ -268,7 +268,7 @@ function notesOf(grid: Grid, ground: CaseGround, uplandAbove: number, sea: boole
   return [
     `Cells of ${grid.cell} m: streets are narrower than a cell; buildings take their share of its area and of its sides.`,
     `Ground above ${uplandAbove} m is not computed; its rain, less infiltration, runs off to the plain at ${HILL_SPEED} m/s.`,
-    ...(sea ? ['Open sea deeper than 6 m is not computed; it keeps the tide’s level. Beds below −8 m are filled up to it.'] : []),
+    ...(sea ? ['Open sea deeper than 6 m is not computed; it keeps the tide’s level. River beds below −6 m are filled up to it.'] : []),
     'Storm drains are a constant sink; pumps, culverts and gates are not modelled.',
     ...(ground.water.includes(RIVER) ? [] : ['No river polygon lies in the window.']),
   ]

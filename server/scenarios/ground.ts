@@ -52,8 +52,8 @@ export interface GroundOptions {
 
 /** Sea deeper than this is not computed: it only holds the tide. Rivers deeper than `DEEPEST` are filled up to it. */
 const OPEN_SEA = -6
-/** One deep hole sets the time step of the whole city (dt ∝ 1/√depth) and moves no more water to the streets. */
-const DEEPEST = -8
+/** One deep hole sets the time step of the whole city (dt ∝ 1/√depth) and carries no more water to the streets. */
+const DEEPEST = -6
 const LEAST_OPEN = 0.15
 
 export async function buildGround(store: Store, options: GroundOptions): Promise<CaseGround> {

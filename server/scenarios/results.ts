@@ -1,5 +1,6 @@
 /** What runs leave in the store: manifest, frames, peaks, summary. */
 import { sql } from 'kysely'
+import { DEPTH_CLASSES } from '../../layers/depth.js'
 import type { RunManifest } from '../../simulation/manifest.js'
 import { SIMULATION_LABEL } from '../../simulation/manifest.js'
 import type { Balance } from '../../simulation/flood/local-inertial.js'
@@ -63,8 +64,11 @@ export async function summary(store: Store, reader: Reader, id: string): Promise
   const { rows } = isUuid(id) ? await sql<{ summary: RunSummary | null }>`select summary from dothi.runs where id = ${id}::uuid`.execute(store.pool(reader.clearance)) : { rows: [] }
   if (!rows[0]) throw noSuchRun(id)
   if (!rows[0].summary) throw notFound(`Run ${id} has no impacts (yet): they are computed when the water has been.`)
-  return rows[0].summary
+  return { ...rows[0].summary, byDepthClass: inClassOrder(rows[0].summary.byDepthClass) }
 }
+
+/** From dry to deep: jsonb keeps no order of its own. */
+const inClassOrder = (counts: RunSummary['byDepthClass']) => Object.fromEntries(Object.keys(DEPTH_CLASSES).flatMap(name => counts[name] ? [[name, counts[name]]] : []))
 
 const noSuchRun = (id: string) => notFound(`There is no run “${id.slice(0, 60)}”.`)
 

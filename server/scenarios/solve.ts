@@ -1,6 +1,6 @@
 /** A flood computed in a thread of its own, its messages handled one after the other. */
-import { Worker } from 'node:worker_threads'
 import type { FloodRun, Peaks, Progress } from '../../simulation/flood/run.js'
+import { startWorker } from '../worker-thread.js'
 import type { SolverMessage } from './solver-worker.js'
 
 export interface SolveOptions {
@@ -13,7 +13,7 @@ export interface SolveOptions {
 /** Rejects with the signal's reason when aborted, else with what the solver threw. */
 export async function solve(run: FloodRun, { signal, onFrame, onProgress }: SolveOptions): Promise<{ peaks: Peaks; progress: Progress }> {
   signal.throwIfAborted()
-  const worker = new Worker(threadEntry(), { workerData: run })
+  const worker = startWorker('./solver-worker', import.meta.url, { workerData: run })
   const stop = () => void worker.terminate()
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -38,11 +38,4 @@ export async function solve(run: FloodRun, { signal, onFrame, onProgress }: Solv
     signal.removeEventListener('abort', stop)
     await worker.terminate()
   }
-}
-
-/** The built file; from sources, tsx has to be registered in the new thread first, since Node hands loaders of `--import` on to no thread. */
-function threadEntry(): URL {
-  if (!import.meta.url.endsWith('.ts')) return new URL('./solver-worker.js', import.meta.url)
-  const source = new URL('./solver-worker.ts', import.meta.url).href
-  return new URL(`data:text/javascript,import { register } from '${import.meta.resolve('tsx/esm/api')}'; register(); await import('${source}')`)
 }
