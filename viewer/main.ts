@@ -149,8 +149,8 @@ function scheduleAddress(): void {
 /** Over the Hàn river towards the mouth in the sample city; over the middle of any other. */
 function openingView({ city, terrain }: CityInfo): CameraState {
   const { lon, lat, zoom } = city.home
-  const distance = Math.min(60_000, Math.max(600, 4200 * 2 ** (14 - zoom)))
-  return { lon, lat, distance, heading: terrain ? 24 : 0, pitch: 30 }
+  const distance = Math.min(60_000, Math.max(600, 3300 * 2 ** (14 - zoom)))
+  return { lon, lat, distance, heading: terrain ? 24 : 0, pitch: 20 }
 }
 
 function latestRun({ scenarios }: CityInfo): string | null {

@@ -28,8 +28,7 @@ class TimeBar extends Panel {
         <button class="play" aria-label=${this.t(playing ? 'time.pause' : 'time.play')} title=${this.t(playing ? 'time.pause' : 'time.play')} @click=${() => this.app.store.update({ playing: !playing })}>${playing ? icons.pause : icons.play}</button>
         <div class="track">
           <div class="words">
-            <b class="label-simulation">${this.l(manifest.label)}</b>
-            <span class="scenario-title">${this.l(manifest.title)}</span>
+            <span class="what"><b class="label-simulation">${this.l(manifest.label)}</b><span class="scenario-title" title=${this.l(manifest.title)}>${this.l(manifest.title)}</span></span>
             <span class="clock">${elapsed(this.state.language, time)}<small>${dateTime(this.state.language, at, this.app.city!.city.timeZone)}</small></span>
           </div>
           <div class="scrub" style="--computed:${share(computed)};--at:${share(time)}">

@@ -131,7 +131,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
 
   /** Layers that the ground shows as picture or points; buildings only cast their contact shadow. */
   function draped(): string[] {
-    return shownLayers.filter((id) => allLayers.some((layer) => layer.id === id && layer.kind === 'city'))
+    return shownLayers.filter((id) => allLayers.some((layer) => layer.id === id && layer.kind === 'city' && layer.count !== 0))
   }
 
   function syncNetworks(): void {
@@ -309,13 +309,13 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       return behind || Math.abs(p.x) > 1.2 || Math.abs(p.y) > 1.2 ? null : [((p.x + 1) / 2) * size.x, ((1 - p.y) / 2) * size.y]
     },
     invalidate: () => invalidate(),
-    get settled() { return !queued && arriving === undefined && pending() === 0 },
+    get settled() { return (running || !queued) && arriving === undefined && pending() === 0 },
     get stats() { return { frames, tiles: terrain.drawn, calls: renderer.info.render.calls, triangles: renderer.info.render.triangles } },
   }
 }
 
 function paintLayerOf(layer: ClientLayer): PaintLayer {
-  return { id: layer.id, geometry: layer.geometry, style: layer.style, zoom: layer.zoom, revision: layer.revision ?? 0, label: layer.label }
+  return { id: layer.id, geometry: layer.geometry, style: layer.style, zoom: layer.zoom, revision: layer.revision ?? 0, bbox: layer.bbox }
 }
 
 function gpuName(renderer: WebGLRenderer): string {

@@ -73,7 +73,7 @@ export function createGroundMaterial(map: Texture): MeshLambertMaterial {
         vec3 local = (modelMatrix * vec4(position, 1.0)).xyz;
         if (uFlood > 0.0) {
           vec2 d = depthAt(gridAt(local.xy));
-          float land = step(0.8, textureLod(uPicture, uv, 2.0).a);
+          float land = step(0.95, textureLod(uPicture, uv, 1.0).a);
           transformed.z += d.x * step(0.03, d.x) * uFlood * land;
           local.z += d.x * uFlood * land;
         }
@@ -104,12 +104,15 @@ export function createGroundMaterial(map: Texture): MeshLambertMaterial {
           bool inside = grid.x >= 0.0 && grid.x <= 1.0 && grid.y >= 0.0 && grid.y <= 1.0;
           floodDepth = d.x;
           float edge = max(fwidth(d.x), 0.004);
-          flooded = smoothstep(0.03 - edge * 0.5, 0.03 + edge * 0.5, d.x) * (1.0 - wet) * uFlood;
+          // Decks stand above the river: what flows below them is not a flood on the road.
+          float deck = smoothstep(0.965, 0.93, picture.a);
+          flooded = smoothstep(0.03 - edge * 0.5, 0.03 + edge * 0.5, d.x) * (1.0 - wet) * (1.0 - deck) * uFlood;
           vec3 water = depthColour(d.x);
-          float cover = mix(0.62, 0.9, smoothstep(0.05, 1.2, d.x));
+          // Below ankle depth a street is wet rather than flooded: a sheen, no colour of the legend.
+          float cover = mix(0.22, 0.84, smoothstep(0.06, 0.13, d.x)) + 0.08 * smoothstep(0.5, 1.5, d.x);
           ground = mix(ground, water, flooded * cover);
           float shore = flooded * (1.0 - smoothstep(0.03, 0.03 + max(edge * 1.6, 0.02), d.x));
-          ground = mix(ground, vec3(0.93, 0.97, 1.0), shore * 0.55);
+          ground = mix(ground, vec3(0.93, 0.97, 1.0), shore * 0.3);
           if (inside && d.y < 0.5 && wet < 0.5) {
             float stripe = step(0.72, fract((gl_FragCoord.x + gl_FragCoord.y) / 9.0));
             ground = mix(mix(ground, vec3(dot(ground, vec3(0.33))), 0.55), vec3(0.5, 0.5, 0.49), stripe * 0.35);
@@ -126,7 +129,7 @@ export function createGroundMaterial(map: Texture): MeshLambertMaterial {
         }`)
       .replace('#include <normal_fragment_maps>', `#include <normal_fragment_maps>
         float distanceToEye = length(vViewPosition);
-        float calm = 1.0 - smoothstep(300.0, 9000.0, distanceToEye);
+        float calm = 1.0 - smoothstep(150.0, 2400.0, distanceToEye);
         vec3 wave = ripple(vLocal.xy * 0.55, uTime);
         float surface = max(wet, flooded * 0.8);
         vec3 waterUp = normalize((viewMatrix * vec4(normalize(vec3(wave.xy * 0.05 * calm, 1.0)), 0.0)).xyz);
@@ -134,7 +137,7 @@ export function createGroundMaterial(map: Texture): MeshLambertMaterial {
       .replace('#include <opaque_fragment>', `
         if (surface > 0.0 && uGlass < 0.5) {
           vec3 toEye = normalize(uEye - vLocal);
-          vec3 up = normalize(vec3(wave.xy * mix(0.02, 0.07, calm), 1.0));
+          vec3 up = normalize(vec3(wave.xy * 0.07 * calm, 1.0));
           float fresnel = 0.03 + 0.97 * pow(1.0 - max(0.0, dot(up, toEye)), 5.0);
           vec3 sky = mix(vec3(0.70, 0.77, 0.77), vec3(0.36, 0.52, 0.64), clamp(reflect(-toEye, up).z, 0.0, 1.0));
           float glint = pow(max(0.0, dot(reflect(-uSunWorld, up), toEye)), 120.0);
@@ -142,7 +145,7 @@ export function createGroundMaterial(map: Texture): MeshLambertMaterial {
           vec3 sea = mix(deep, sky, clamp(fresnel, 0.0, 0.85)) + vec3(1.0, 0.9, 0.75) * glint * 0.35;
           sea = mix(sea, vec3(0.52, 0.70, 0.68), smoothstep(0.5, 1.0, foam) * 0.45);
           outgoingLight = mix(outgoingLight, sea, wet);
-          outgoingLight = mix(outgoingLight, sky, flooded * fresnel * 0.45);
+          outgoingLight = mix(outgoingLight, sky, flooded * fresnel * 0.3);
         }
         #include <opaque_fragment>`)
   }

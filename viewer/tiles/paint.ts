@@ -164,8 +164,8 @@ function paintParcels(context: Context, layer: PaintLayer, source: SourceTile, p
 function paintBoundaries(context: Context, layer: PaintLayer, source: SourceTile, place: Placement, job: PaintJob): void {
   context.lineJoin = 'round'
   context.strokeStyle = colourOf(layer.style.line, {}) ?? '#8b8478'
-  context.lineWidth = 1.4
-  context.globalAlpha = 0.55
+  context.lineWidth = 1.1
+  context.globalAlpha = 0.45
   context.setLineDash(layer.id === 'wards' ? [7, 4] : [14, 4, 3, 4])
   eachFeature(source, (feature) => {
     if (feature.type === 1) return
@@ -176,7 +176,7 @@ function paintBoundaries(context: Context, layer: PaintLayer, source: SourceTile
   context.globalAlpha = 1
 }
 
-/** Footprints, blurred: the darkness where walls meet the ground, which a shadow map alone does not give. */
+/** Footprints: pale, with a blurred darkness around them where walls meet the ground, which a shadow map alone does not give. */
 export function paintContactShadow(context: Context, scratch: OffscreenCanvas, source: SourceTile, job: PaintJob): void {
   const place = placement(source, job.tile, job.size)
   const ink = scratch.getContext('2d')!
@@ -190,12 +190,16 @@ export function paintContactShadow(context: Context, scratch: OffscreenCanvas, s
   context.save()
   if (job.metresPerPixel < 5 && 'filter' in context) {
     context.filter = `blur(${Math.max(1, Math.min(10, 3.2 / job.metresPerPixel))}px)`
-    context.globalAlpha = 0.42
+    context.globalAlpha = 0.34
     context.drawImage(scratch, 0, 0)
     context.filter = 'none'
   }
-  // Far away the footprints stand for the buildings that are too small to be there yet.
-  context.globalAlpha = job.metresPerPixel < 5 ? 0.16 : 0.13
+  // The footprints themselves stand for the buildings that are too small to be there yet.
+  ink.globalCompositeOperation = 'source-in'
+  ink.fillStyle = '#efe9de'
+  ink.fillRect(0, 0, job.size, job.size)
+  ink.globalCompositeOperation = 'source-over'
+  context.globalAlpha = job.metresPerPixel < 5 ? 0.9 : 0.55
   context.drawImage(scratch, 0, 0)
   context.restore()
 }

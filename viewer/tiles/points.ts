@@ -42,7 +42,7 @@ const discs = new ShaderMaterial({
     }`,
 })
 
-const crown = new IcosahedronGeometry(1, 1)
+const crown = new IcosahedronGeometry(1, 0)
 const leaf = new MeshLambertMaterial({ color: '#ffffff', flatShading: true })
 
 export function createPointLayers(): PointLayers {

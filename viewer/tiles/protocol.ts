@@ -1,5 +1,6 @@
 /** What the scene and the tile workers say to each other. */
 import type { Style } from '../../layers/layer.js'
+import type { BBox } from '../../core/bbox.js'
 import type { Tile } from '../../core/tile-matrix.js'
 import type { FrameOrigin } from '../core/frame.js'
 
@@ -11,7 +12,8 @@ export interface PaintLayer {
   readonly zoom: { readonly min: number; readonly max: number }
   /** Changes with the data, so that tiles are not taken from a stale cache. */
   readonly revision: number
-  readonly label?: string | undefined
+  /** Where it has features, CRS84; nothing is asked outside. */
+  readonly bbox?: BBox | null | undefined
 }
 
 export interface TerrainRange { readonly minzoom: number; readonly maxzoom: number }
@@ -59,7 +61,7 @@ export interface PointSet {
 
 export interface TileResult {
   readonly mesh: TileMesh | null
-  /** RGBA, row 0 in the south, not premultiplied; alpha 255 is land, 128 is water. */
+  /** RGBA, row 0 in the south, not premultiplied; alpha 255 is land, 230 a deck over water, 128 is water. */
   readonly texture: Uint8Array
   readonly points: readonly PointSet[]
 }

@@ -77,6 +77,7 @@ export function createTerrain(options: TerrainOptions): Terrain {
   let loading = 0
   let drawn = 0
   const nodes = new Set<Node>()
+  const working = new Set<Node>()
   const roots = createRoots()
 
   function createRoots(): Node[] {
@@ -100,12 +101,14 @@ export function createTerrain(options: TerrainOptions): Terrain {
     if (node.job || node.asked === version || node.failed > 3) return
     const asked = node.asked = version
     loading++
+    working.add(node)
     const job = node.job = pool.tile(node.tile, shown, !node.mesh)
     job.result.then(
       (result) => { node.failed = 0; node.painted = asked; show(node, result) },
-      () => { node.asked = 0; node.failed++ },
+      (error: Error) => { node.asked = 0; if (error.message !== 'cancelled') node.failed++ },
     ).finally(() => {
       loading--
+      working.delete(node)
       node.job = null
       options.onChange()
     })
@@ -161,27 +164,35 @@ export function createTerrain(options: TerrainOptions): Terrain {
   const pixels = (node: Node, eye: Vector3, scale: number) =>
     (node.sizeM / Math.max(1, node.box.distanceToPoint(eye))) * scale
 
-  function visit(node: Node, eye: Vector3, scale: number): void {
-    if (!frustum.intersectsBox(node.box)) return
+  /**
+   * Puts on `out` what covers a node's part of the view; false where nothing loaded covers all of it yet.
+   * Levels far above the wanted one are not asked for: the root stands in until the right tiles are there.
+   */
+  function visit(node: Node, eye: Vector3, scale: number, out: Node[]): boolean {
+    if (!frustum.intersectsBox(node.box)) return true
     node.seen = tick
-    if (node.asked !== version) request(node)
-    if (node.tile.z < MAX_ZOOM && pixels(node, eye, scale) > SPLIT_PX) {
-      const { z, x, y } = node.tile
-      node.children ??= [0, 1, 2, 3].map((q) => createNode({ z: z + 1, x: x * 2 + (q & 1), y: y * 2 + (q >> 1) }))
-      const inView = node.children.filter((child) => frustum.intersectsBox(child.box))
-      if (node.mesh) for (const child of inView) request(child)
-      if (inView.length && inView.every((child) => child.mesh)) {
-        for (const child of inView) visit(child, eye, scale)
-        return
-      }
+    const size = pixels(node, eye, scale)
+    if (node.tile.z >= MAX_ZOOM || size <= SPLIT_PX) {
+      request(node)
+      if (node.mesh) out.push(node)
+      return node.mesh !== null
     }
-    draw(node)
+    const { z, x, y } = node.tile
+    node.children ??= [0, 1, 2, 3].map((q) => createNode({ z: z + 1, x: x * 2 + (q & 1), y: y * 2 + (q >> 1) }))
+    const before = out.length
+    let covered = true
+    for (const child of node.children) covered = visit(child, eye, scale, out) && covered
+    if (covered) return true
+    if (z === ROOT_ZOOM || (size < SPLIT_PX * 3 && !node.mesh)) request(node)
+    if (!node.mesh) return false
+    out.length = before
+    out.push(node)
+    return true
   }
 
-  function draw(node: Node): void {
-    if (!node.mesh) return
-    node.mesh.visible = true
-    drawn++
+  /** Work for tiles that have left the view is called off. */
+  function callOff(): void {
+    for (const node of working) if (node.seen < tick - 2) node.job?.cancel()
   }
 
   /** Forgets what has not been seen for longest, children before parents. */
@@ -223,12 +234,17 @@ export function createTerrain(options: TerrainOptions): Terrain {
     group,
     update(camera, heightPx) {
       tick++
-      drawn = 0
       matrix.multiplyMatrices(camera.projectionMatrix, camera.matrixWorldInverse)
       frustum.setFromProjectionMatrix(matrix, camera.coordinateSystem, camera.reversedDepth)
       for (const node of nodes) if (node.mesh) node.mesh.visible = false
       const scale = heightPx / (2 * Math.tan((camera.fov * Math.PI) / 360))
-      for (const root of roots) visit(root, camera.position, scale)
+      const out: Node[] = []
+      for (const root of roots) visit(root, camera.position, scale, out)
+      for (const node of out) node.mesh!.visible = true
+      drawn = out.length
+      // What is on screen but painted for other layers is painted anew.
+      for (const node of out) request(node)
+      callOff()
       for (const node of nodes) options.onPointsVisible(node.key, node.mesh?.visible ?? false)
       prune()
     },

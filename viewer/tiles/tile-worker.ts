@@ -1,5 +1,6 @@
 /** Off the main thread: fetches, decodes and draws the tiles of the ground, and answers what lies under a click. */
-import { lonLatAt, tileFraction, type Tile } from '../../core/tile-matrix.js'
+import { intersects } from '../../core/bbox.js'
+import { lonLatAt, tileBounds, tileFraction, type Tile } from '../../core/tile-matrix.js'
 import { createFrame, type Frame } from '../core/frame.js'
 import { createHeightSource, type HeightSampler, type HeightSource } from './height-source.js'
 import { buildGroundMesh } from './ground-mesh.js'
@@ -66,7 +67,7 @@ async function makeTile(job: number, tile: Tile, shown: readonly string[], wantM
   const paint: PaintJob = { tile, size, metresPerPixel: (40075016.686 * Math.cos((lat * Math.PI) / 180)) / 2 ** tile.z / size }
   const mask = paintMask(drawn.find(({ layer }) => layer.id === 'water_bodies')?.source ?? null, settings.seaIsFlat ? sampler : null, paint)
   const height = waterLevelled(sampler, mask, size)
-  const texture = paintGround(drawn, shade, mask && cutRoads(drawn, paint), sampler, paint)
+  const texture = paintGround(drawn, shade, mask && { water: mask, dry: cutRoads(drawn, paint) }, sampler, paint)
   const mesh = wantMesh ? buildGroundMesh(tile, segmentsOf(tile), height, frame) : null
   const points = drawn.filter(({ layer }) => layer.geometry === 'point' || layer.geometry === 'any')
     .map(({ layer, source }) => pointsOf(layer, source, tile, height)).filter((set) => set.ids.length)
@@ -74,7 +75,7 @@ async function makeTile(job: number, tile: Tile, shown: readonly string[], wantM
 }
 
 const sourceOf = (layer: PaintLayer, tile: Tile) =>
-  vectors.get(layer.id, layer.revision, sourceTileOf(tile, layer.zoom.max)).catch(() => null)
+  layer.bbox && !intersects(layer.bbox, tileBounds(tile)) ? null : vectors.get(layer.id, layer.revision, sourceTileOf(tile, layer.zoom.max)).catch(() => null)
 
 /** Vertices follow the stored heights: more of them would add nothing. */
 function segmentsOf(tile: Tile): number {
@@ -143,7 +144,7 @@ function cutRoads(drawn: readonly { layer: PaintLayer; source: SourceTile }[], j
 
 function paintGround(
   drawn: readonly { layer: PaintLayer; source: SourceTile }[], shade: SourceTile | null,
-  mask: Uint8ClampedArray | null, sampler: HeightSampler | null, job: PaintJob,
+  mask: { readonly water: Uint8ClampedArray; readonly dry: Uint8ClampedArray } | null, sampler: HeightSampler | null, job: PaintJob,
 ): Uint8Array {
   const { size } = job
   const context = contextOf(scratch.ground, size)
@@ -166,10 +167,14 @@ function paintGround(
   const texture = new Uint8Array(size * size * 4)
   const row = size * 4
   for (let y = 0; y < size; y++) texture.set(pixels.subarray(y * row, (y + 1) * row), (size - 1 - y) * row)
-  for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
-      const wet = mask ? mask[(y * size + x) * 4 + 3]! : 0
-      texture[((size - 1 - y) * size + x) * 4 + 3] = 255 - (wet >> 1)
+  if (mask) {
+    for (let y = 0; y < size; y++) {
+      for (let x = 0; x < size; x++) {
+        const at = (y * size + x) * 4 + 3
+        const wet = mask.dry[at]!
+        const deck = mask.water[at]! - wet
+        texture[((size - 1 - y) * size + x) * 4 + 3] = 255 - (wet >> 1) - (deck > 128 && wet < 64 ? 25 : 0)
+      }
     }
   }
   return texture

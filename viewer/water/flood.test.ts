@@ -5,7 +5,7 @@ import { DataUtils } from 'three'
 import t from 'tap'
 import { createFrame } from '../core/frame.js'
 import { loadProjection } from '../core/projection.js'
-import { framesAt } from './flood.js'
+import { findBanks, framesAt, levelBanks } from './flood.js'
 import { loadFrame, NODATA, toHalfPairs } from './frame-loader.js'
 import { fitGrid, gridAt } from './grid-fit.js'
 
@@ -35,6 +35,15 @@ t.test('depths become half floats; what was not computed is told from what is dr
   for (let i = 0; i < 65535; i++) table[i] = DataUtils.toHalfFloat(i * 0.001)
   const pairs = toHalfPairs(new Uint16Array([0, 1500, NODATA]), table, DataUtils.toHalfFloat(1))
   t.strictSame([...pairs].map((half) => Math.round(DataUtils.fromHalfFloat(half) * 100) / 100), [0, 1, 1.5, 1, 0, 0])
+})
+
+t.test('banks of a river are drawn as wet as the land beside them, not as deep as the river', async (t) => {
+  const shape = { rows: 3, cols: 4 }
+  const banks = findBanks(new Uint16Array([0, 5000, 5000, 5000, 0, 5000, 5000, 5000, NODATA, 5000, 5000, 5000]), shape)
+  t.strictSame([...banks.cells], [1, 5, 9], 'the river’s cells that touch land')
+  const later = new Uint16Array([200, 5200, 5200, 5200, 0, 5200, 5200, 5200, NODATA, 5200, 5200, 5200])
+  t.strictSame([...levelBanks(later, banks)], [200, 100, 5200, 5200, 0, 100, 5200, 5200, NODATA, 0, 5200, 5200])
+  t.equal(later[1], 5200, 'the frame itself is left as it is')
 })
 
 t.test('between two frames the later one gains; beyond the ends the nearest is held', async (t) => {

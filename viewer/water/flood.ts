@@ -34,12 +34,14 @@ export function createFlood(first: RunManifest, frame: Frame, projection: Projec
   const frames = new Map<number, { cells: Uint16Array; texture: DataTexture }>()
   const asked = new Set<number>()
   const abort = new AbortController()
+  let banks: Banks | null = null
   let current: { a: number; b: number; mix: number } | null = null
 
   function ask(n: number): void {
     if (n < 0 || n >= manifest.times.length || frames.has(n) || asked.has(n) || asked.size > 4) return
     asked.add(n)
-    loadFrame(manifest.id, n, grid, abort.signal).then((cells) => {
+    loadFrame(manifest.id, n, grid, abort.signal).then(async (cells) => {
+      banks ??= findBanks(n === 0 ? cells : await loadFrame(manifest.id, 0, grid, abort.signal), grid)
       frames.set(n, { cells, texture: textureOf(cells) })
       evict(n)
       onChange()
@@ -48,7 +50,7 @@ export function createFlood(first: RunManifest, frame: Frame, projection: Projec
   }
 
   function textureOf(cells: Uint16Array): DataTexture {
-    const texture = new DataTexture(toHalfPairs(cells, half, one), grid.cols, grid.rows, RGFormat, HalfFloatType)
+    const texture = new DataTexture(toHalfPairs(banks ? levelBanks(cells, banks) : cells, half, one), grid.cols, grid.rows, RGFormat, HalfFloatType)
     texture.magFilter = texture.minFilter = LinearFilter
     texture.wrapS = texture.wrapT = ClampToEdgeWrapping
     texture.needsUpdate = true
@@ -96,6 +98,51 @@ export function createFlood(first: RunManifest, frame: Frame, projection: Projec
       frames.clear()
     },
   }
+}
+
+/** Cells that hold water from the start and touch land, with the land around each. */
+export interface Banks { readonly cells: Uint32Array; readonly land: readonly Uint32Array[] }
+
+/** Depth in millimetres at the start from which a cell counts as river, lake or sea. */
+const PERMANENT_MM = 100
+
+export function findBanks(first: Uint16Array, { rows, cols }: { readonly rows: number; readonly cols: number }): Banks {
+  const isWater = (i: number) => first[i]! > PERMANENT_MM && first[i]! !== NODATA
+  const cells: number[] = []
+  const land: Uint32Array[] = []
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < cols; c++) {
+      const i = r * cols + c
+      if (!isWater(i)) continue
+      const around: number[] = []
+      for (let dr = -1; dr <= 1; dr++) {
+        for (let dc = -1; dc <= 1; dc++) {
+          const [y, x] = [r + dr, c + dc]
+          if (y < 0 || y >= rows || x < 0 || x >= cols || isWater(y * cols + x) || first[y * cols + x] === NODATA) continue
+          around.push(y * cols + x)
+        }
+      }
+      if (!around.length) continue
+      cells.push(i)
+      land.push(new Uint32Array(around))
+    }
+  }
+  return { cells: new Uint32Array(cells), land }
+}
+
+/**
+ * A cell of the grid is wider than a bank: interpolated from the river's own metres, every bank would look flooded.
+ * For drawing only, the river's outermost cells take the mean depth on the land beside them.
+ */
+export function levelBanks(cells: Uint16Array, banks: Banks): Uint16Array {
+  const out = cells.slice()
+  banks.cells.forEach((i, k) => {
+    const land = banks.land[k]!
+    let sum = 0
+    for (const j of land) sum += cells[j]! === NODATA ? 0 : cells[j]!
+    out[i] = sum / land.length
+  })
+  return out
 }
 
 /** The frames before and after a time, and the share of the later one. Times ascend; outside them the nearest is held. */
