@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
@@ -5,6 +7,8 @@ import { zipSync } from 'fflate'
 import t from 'tap'
 import type { JobContext } from '../operations/jobs.js'
 import { STEWARD, type Store } from '../store/store.js'
+import { joinStore } from '../compose.js'
+import { testDatabase } from '../testing/test-cluster.js'
 import { testServer, testStore } from '../testing/test-store.js'
 import { heightAt } from '../tiles3d/terrain-store.js'
 import { runImport, runPublish, type ImportInputs, type ImportResult } from './run.js'
@@ -111,6 +115,39 @@ t.test('a publish that was killed half-way is made anew', async t => {
   t.match(await run(runPublish, join(dataDir, 'wards.geojson'), { name: 'phường' }), { layers: { phuong: 2 } })
   await t.rejects(run(runPublish, join(dataDir, 'wards.geojson'), { name: 'phường' }), { message: /exists already/ })
   t.equal(await count(store, 'phuong'), 2)
+})
+
+t.test('an import killed half-way leaves nothing, is marked interrupted, and is repeated from its frozen inputs', async t => {
+  const features = Array.from({ length: 60_000 }, (_, i) => JSON.stringify({ type: 'Feature', properties: { code: `T${i}` }, geometry: { type: 'Point', coordinates: [108 + (i % 300) / 1000, 16 + Math.floor(i / 300) / 1000] } }))
+  const dataDir = t.testdir({ 'trees.geojson': `{"type":"FeatureCollection","features":[${features.join(',')}]}` })
+  const { connection, drop } = await testDatabase()
+  const { store, jobs, close } = await joinStore(connection)
+  t.teardown(async () => {
+    await close()
+    await drop()
+  })
+  const inputs: ImportInputs = { file: await freeze(join(dataDir, 'trees.geojson'), dataDir), dataDir, layer: 'trees' }
+  writeFileSync(join(dataDir, 'trees.geojson'), 'changed since')
+  const script = `
+    import { joinStore } from ${JSON.stringify(new URL('../compose.ts', import.meta.url).href)}
+    const { jobs } = await joinStore(${JSON.stringify(connection)})
+    await jobs.run('import', ${JSON.stringify(inputs)}, { subject: 'steward', roles: ['steward'], clearance: 'restricted' })`
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: 'inherit' })
+  const gone = once(child, 'exit')
+  const imports = () => jobs.list({ kind: 'import' })
+  while (!/^trees: .* read$/.test((await imports())[0]?.message ?? '') && child.exitCode === null) await new Promise(resolve => setTimeout(resolve, 10))
+  child.kill('SIGKILL')
+  t.strictSame(await gone, [null, 'SIGKILL'])
+  t.equal(await count(store, 'trees'), 0)
+
+  jobs.start()
+  while ((await imports())[0]!.state === 'running') await new Promise(resolve => setTimeout(resolve, 50))
+  const [killed] = await imports()
+  t.equal(killed!.state, 'interrupted')
+  t.match(await jobs.runAgain(killed!.id, STEWARD), { state: 'successful', inputsHash: killed!.inputsHash, result: { inserted: 60_000 } })
+  t.equal(await count(store, 'trees'), 60_000)
+  const indexes = await sql<{ n: string }>`select count(*) as n from pg_indexes where schemaname = 'city' and tablename = 'trees' and indexdef like '%gist%'`.execute(store.db)
+  t.equal(Number(indexes.rows[0]!.n), 2, 'the first load has put the indexes back')
 })
 
 // Real files of real places; without REAL_DATA they are not selected (scripts/run-tap.mjs says so).
