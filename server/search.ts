@@ -1,6 +1,6 @@
 /** One box for everything a person may type: a name, an address, a sheet and parcel, an id, a position. */
 import { sql, type RawBuilder } from 'kysely'
-import type { BBox } from '../core/bbox.js'
+import { grow, intersects, union, type BBox } from '../core/bbox.js'
 import { fold } from '../core/text.js'
 import type { Column, Layer } from '../layers/layer.js'
 import type { Call } from './operations/operation.js'
@@ -27,11 +27,18 @@ export async function search(args: SearchArgs, text: string, limit: number): Pro
   if (typed === '') return []
   const position = await positionOf(args, typed)
   if (position) return [position]
+  const found = await named(args, typed, limit)
+  // No such house: the street is the next best answer.
+  const street = /^(?:số |so |k)?\d[\w/-]*\s+(.*\p{L}.*)$/iu.exec(typed)?.[1]
+  return found.length === 0 && street && !parcelOf(typed) ? named(args, street, limit) : found
+}
+
+async function named(args: SearchArgs, typed: string, limit: number): Promise<readonly SearchResult[]> {
   const exact = (await Promise.all(args.layers.map((layer) => exactHits(args, layer, typed, limit)))).flat()
   const asTyped = await hits(args, [...exact, ...(await nameHits(args, typed, [fold(typed)]))], limit)
   const words = fold(typed).split(' ')
   const inAnyOrder = asTyped.length >= limit || words.length < 2 ? [] : await hits(args, await nameHits(args, typed, words), limit).catch(tooSlow)
-  return distinct([...asTyped, ...inAnyOrder]).slice(0, limit).map((hit) => resultOf(hit, args))
+  return oncePerStreet(args, distinct([...asTyped, ...inAnyOrder])).slice(0, limit).map((hit) => resultOf(hit, args))
 }
 
 /** Common words that never meet in one name make the index useless: then the words as typed must do. */
@@ -46,7 +53,7 @@ async function hits({ app, reader }: SearchArgs, parts: readonly RawBuilder<Hit>
   if (parts.length === 0) return []
   const query = sql<Hit>`
     select h.layer, h.id, h.label, h.found, st_x(p.at) as x, st_y(p.at) as y, st_xmin(h.geom) as west, st_ymin(h.geom) as south, st_xmax(h.geom) as east, st_ymax(h.geom) as north
-    from (select * from (${sql.join(parts.map((part) => sql`(${part})`), sql` union all `)}) as parts order by rank, length(label), id limit ${limit * 2}) as h
+    from (select * from (${sql.join(parts.map((part) => sql`(${part})`), sql` union all `)}) as parts order by rank, length(label), id limit ${limit * 8}) as h
     cross join lateral (select st_pointonsurface(h.geom) as at) as p
     where h.geom is not null order by h.rank, length(h.label), h.id`
   return app.store.pool(reader.clearance).transaction().execute(async (tx) => {
@@ -72,6 +79,21 @@ function distinct(rows: readonly Hit[]): Hit[] {
   const seen = new Set<string>()
   return rows.filter(({ layer, id }) => !seen.has(`${layer}/${id}`) && seen.add(`${layer}/${id}`))
 }
+
+/** A street is many segments: those of one name that lie together are one answer. */
+function oncePerStreet({ layers }: SearchArgs, hits: readonly Hit[]): readonly Hit[] {
+  const isLine = new Set(layers.filter(({ geometry }) => geometry === 'line').map(({ id }) => id))
+  const kept: Hit[] = []
+  for (const hit of hits) {
+    const i = isLine.has(hit.layer) ? kept.findIndex((other) => other.layer === hit.layer && other.label === hit.label && intersects(grow(boxOf(other), 0.01), boxOf(hit))) : -1
+    if (i < 0) { kept.push(hit); continue }
+    const [west, south, east, north] = union(boxOf(kept[i]!), boxOf(hit))!
+    kept[i] = { ...kept[i]!, west, south, east, north }
+  }
+  return kept
+}
+
+const boxOf = ({ west, south, east, north }: Hit): BBox => [west, south, east, north]
 
 /** What people look for most comes first among equals: places, then streets, then the rest. */
 const GROUP_WEIGHT: Readonly<Partial<Record<Layer['group'], number>>> = { administration: 0, transport: 0.1, services: 0.15, buildings: 0.2, water: 0.25, land: 0.3 }
@@ -124,9 +146,14 @@ function rank(i: number, folded: string, lower: string, words: readonly string[]
     + ${i * 0.05}::float8 - case when lower(${sql.ref(`t${i}`)}) like ${`%${lower}%`} then 0.5 else 0 end)`
 }
 
+/** Sheet and parcel of `12/345`, `tờ 12 thửa 345`, `Tờ số 12, thửa đất số 345`. */
+function parcelOf(typed: string): RegExpExecArray | null {
+  return /^(?:(?:to|sheet)\s*(?:so\s*)?)?(\d{1,5})\s*(?:[/,;-]|\s)\s*(?:(?:thua|parcel)\s*(?:dat\s*)?(?:so\s*)?)?(\d{1,6})$/.exec(fold(typed))
+}
+
 /** A sheet and parcel, or an id: what can only mean one thing. */
 async function exactHits(args: SearchArgs, layer: Layer, typed: string, limit: number): Promise<RawBuilder<Hit>[]> {
-  const parcel = /^(?:(?:to|sheet)\s*(?:so\s*)?)?(\d{1,5})\s*(?:[/,;-]|\s)\s*(?:(?:thua|parcel)\s*(?:dat\s*)?(?:so\s*)?)?(\d{1,6})$/.exec(fold(typed))
+  const parcel = parcelOf(typed)
   return [
     ...(parcel ? await parcelHits(args, layer, parcel[1]!, parcel[2]!, limit) : []),
     ...(/^\d{1,16}$/.test(typed) ? [await idHit(args, layer, Number(typed))] : []),

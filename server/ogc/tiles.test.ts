@@ -226,6 +226,7 @@ t.test('the city and the search box', async (t) => {
     for (const q of ['Chợ Hàn', 'cho han', 'CHO HAN', 'han', 'chơ hàn', 'hàn chợ']) t.equal((await find(q))[0]?.id, shops[0], q)
     t.equal((await find('Tiệm số 7'))[0].label, 'Tiệm số 7', 'the whole name before names that begin so')
     t.equal((await find('tiem', '&limit=5')).length, 5)
+    t.equal((await find('99 Chợ Hàn'))[0]?.id, shops[0], 'where the number is not known, the street')
     t.strictSame(await find('%'), [])
     t.strictSame(await find('   '), [])
   })

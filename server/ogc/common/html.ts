@@ -23,22 +23,24 @@ export interface Page {
   readonly lang: Language
   readonly title: string
   readonly crumbs: readonly (readonly [title: string, href: string])[]
-  /** The same page in the other language, and the JSON of it. */
+  /** The same page in the other language, and the JSON of it where there is one. */
   readonly otherLanguage: string
-  readonly json: string
+  readonly json?: string
+  /** CSS besides that of all pages. */
+  readonly style?: string
   readonly body: Html
   /** schema.org description, for data-set search. */
   readonly jsonLd?: unknown
 }
 
-export function page({ lang, title, crumbs, otherLanguage, json, body, jsonLd }: Page): string {
+export function page({ lang, title, crumbs, otherLanguage, json, style = '', body, jsonLd }: Page): string {
   return html`<!doctype html>
 <html lang="${lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · dothi</title><style>${new Html(STYLE)}</style>
+<title>${title} · dothi</title><style>${new Html(STYLE + style)}</style>
 ${jsonLd ? html`<script type="application/ld+json">${new Html(JSON.stringify(jsonLd).replaceAll('<', '\\u003c'))}</script>` : ''}
 </head><body>
 <header><nav>${crumbs.map(([name, href], i) => html`${i > 0 ? html`<i>/</i>` : ''}<a href="${href}">${name}</a>`)}</nav>
-<nav><a href="${json}">JSON</a><a href="${otherLanguage}" hreflang="${lang === 'vi' ? 'en' : 'vi'}">${lang === 'vi' ? 'English' : 'Tiếng Việt'}</a></nav></header>
+<nav>${json && html`<a href="${json}">JSON</a>`}<a href="${otherLanguage}" hreflang="${lang === 'vi' ? 'en' : 'vi'}">${lang === 'vi' ? 'English' : 'Tiếng Việt'}</a></nav></header>
 <main><h1>${title}</h1>${body}</main></body></html>`.text
 }
 
