@@ -11,13 +11,14 @@ import { FLOOD } from './jobs.js'
 import type { FloodResult } from './flood-job.js'
 import { summary } from './results.js'
 import type { RunSummary } from './impacts.js'
+import { ensureSampleScenario } from './sample.js'
 import { listScenarios, type Scenario } from './scenario.js'
 
 /** `dothi run SCENARIO`, `dothi run --again JOB`, `dothi scenarios` */
 export function register(program: Command, cli: CliContext): void {
   program.command('scenarios').description('scenarios by id and title')
     .action(async () => {
-      for (const { id, title } of await listScenarios(await cli.store())) cli.print(`${id}\t${title.vi} · ${title.en}`)
+      for (const { id, title } of await scenariosOf(await cli.store())) cli.print(`${id}\t${title.vi} · ${title.en}`)
     })
 
   program.command('run [scenario]').description('compute a scenario’s flood: its id, or part of its title; the only one if left out')
@@ -34,7 +35,7 @@ export function register(program: Command, cli: CliContext): void {
       let job: Job
       if (again) job = await jobs.runAgain(again, STEWARD, watch)
       else {
-        const scenario = choose(await listScenarios(await cli.store()), wanted)
+        const scenario = choose(await scenariosOf(await cli.store()), wanted)
         job = await jobs.run(FLOOD, newRunInputs(scenario.id, changes), STEWARD, { ...watch, branch: scenario.id })
       }
       if (job.state !== 'successful') {
@@ -42,6 +43,12 @@ export function register(program: Command, cli: CliContext): void {
         process.exitCode = 1
       } else await printResult(await cli.store(), job, cli.print)
     })
+}
+
+/** With the sample's, where a sample city has not been served yet. */
+async function scenariosOf(store: Store): Promise<readonly Scenario[]> {
+  await ensureSampleScenario(store)
+  return listScenarios(store)
 }
 
 function number(text: string): number {
