@@ -1,7 +1,7 @@
 import type { Response } from 'express'
 import { Type } from '@sinclair/typebox'
 import { gunzipSync } from 'node:zlib'
-import { isTile, type Tile } from '../../core/tile-matrix.js'
+import { isTile, tileAt, tileBounds, type Tile } from '../../core/tile-matrix.js'
 import { badParameter, notFound } from '../errors.js'
 import { AS_OF, COLLECTION_ID, RUN } from '../ogc/common/parameters.js'
 import { cacheControl, sendText, vary } from '../ogc/common/respond.js'
@@ -11,9 +11,11 @@ import { etag, isFixed, notModified, schemaVersion } from '../ogc/features/valid
 import type { Call, Operation, Parameter } from '../operations/operation.js'
 import { SingleFlightCache } from './cache.js'
 import { tileName } from './layer-tiles.js'
+import { TILE_SIZE } from './height-tile.js'
 import { terrainRgbPng } from './png.js'
+import { MESH_CELLS, meshPositions, writeQuantizedMesh } from './quantized-mesh.js'
 import { tiles3dOf, type Snapshot } from './service.js'
-import { heightAt, terrainRevision, terrainSummary, terrainTile, type TerrainAt } from './terrain-store.js'
+import { heightAt, heightsAt, terrainRevision, terrainSummary, terrainTile, type TerrainAt } from './terrain-store.js'
 
 const path = (name: string, description: string): Parameter => ({ name, in: 'path', required: true, description, schema: Type.Integer({ minimum: 0 }) })
 const TILE = [path('z', 'Zoom (tile matrix) of WebMercatorQuad.'), path('x', 'Column from the west.'), path('y', 'Row from the north.')]
@@ -47,6 +49,15 @@ export const operations: readonly Operation[] = [
     id: `terrain.rgb${suffix}`, method: 'get', path: `/terrain/rgb/{z}/{x}/{y}${suffix}`, branched: true, tags: ['3D'],
     summary: 'Heights as a Mapbox Terrain-RGB tile, orthometric metres; sea level where no terrain is stored',
     parameters: [...TILE, AS_OF, REV], handler: sendTerrainRgb,
+  })),
+  {
+    id: 'terrain.mesh.layer', method: 'get', path: '/terrain/mesh/layer.json', branched: true, tags: ['3D'],
+    summary: 'The terrain as quantized-mesh 1.0, for CesiumJS', parameters: [AS_OF], handler: sendMeshLayer,
+  },
+  ...['.terrain', ''].map((suffix): Operation => ({
+    id: `terrain.mesh${suffix}`, method: 'get', path: `/terrain/mesh/{z}/{x}/{y}${suffix}`, branched: true, tags: ['3D'],
+    summary: 'A quantized-mesh tile of WebMercatorQuad, ellipsoidal heights; rows count from the south (TMS), as the format has it',
+    parameters: [...TILE, AS_OF, REV], handler: sendTerrainMesh,
   })),
   {
     id: 'terrain.height', method: 'get', path: '/terrain/height', branched: true, tags: ['3D'],
@@ -111,7 +122,7 @@ async function sendTerrain(call: Call, response: Response): Promise<void> {
 
 async function sendTileJson(call: Call, response: Response): Promise<void> {
   const summary = await terrainSummary(call.app.store, terrainAt(call))
-  if (!summary) throw notFound('No terrain is stored yet. Import a GeoTIFF, HGT or ASC file with “dothi import”.')
+  if (!summary) throw noTerrain()
   const asOf = call.params.asOf === undefined ? '' : `asOf=${encodeURIComponent(call.params.asOf)}&`
   response.setHeader('Cache-Control', cacheControl(call, 'live'))
   sendText(response, 'application/json', JSON.stringify({
@@ -121,22 +132,60 @@ async function sendTileJson(call: Call, response: Response): Promise<void> {
   }))
 }
 
-const pngs = new SingleFlightCache<Buffer>(48 * 2 ** 20, png => png.length)
+/** Terrain answers by store, ground and tile; they are small and asked for again and again. */
+const answers = new SingleFlightCache<Buffer>(64 * 2 ** 20, bytes => bytes.length)
 const storeNumbers = new WeakMap<object, number>()
 let stores = 0
 
-async function sendTerrainRgb(call: Call, response: Response): Promise<void> {
-  const tile = tileOf(call)
+/** Sends a terrain tile made by `make` unless the client or the cache has it. */
+async function sendTerrainTile(call: Call, response: Response, kind: string, tile: Tile, make: (at: TerrainAt) => Promise<Buffer>): Promise<void> {
   const { store } = call.app
   const at = terrainAt(call)
   const revision = await terrainRevision(store, at)
   const fixed = call.params.rev === revision || (at.asOf !== undefined && isFixed(at.asOf))
-  if (notModified(call, response, etag('terrain', call.branch, revision, tileName(tile)), fixed ? 'fixed' : 'live')) return
+  const { geoidOffset } = await store.city()
+  if (notModified(call, response, etag(kind, call.branch, revision, geoidOffset, tileName(tile)), fixed ? 'fixed' : 'live')) return
   if (!storeNumbers.has(store)) storeNumbers.set(store, ++stores)
-  const png = await pngs.get([storeNumbers.get(store), call.branch, revision, tileName(tile)].join(' '), async () => terrainRgbPng(await terrainTile(store, tile, at)))
-  response.setHeader('Content-Type', 'image/png')
-  response.send(png)
+  const bytes = await answers.get([kind, storeNumbers.get(store), call.branch, revision, geoidOffset, tileName(tile)].join(' '), () => make(at))
+  response.send(bytes)
 }
+
+async function sendTerrainRgb(call: Call, response: Response): Promise<void> {
+  const tile = tileOf(call)
+  response.setHeader('Content-Type', 'image/png')
+  await sendTerrainTile(call, response, 'rgb', tile, async at => terrainRgbPng(await terrainTile(call.app.store, tile, at)))
+}
+
+async function sendTerrainMesh(call: Call, response: Response): Promise<void> {
+  const fromSouth = tileOf(call)
+  const tile = { ...fromSouth, y: 2 ** fromSouth.z - 1 - fromSouth.y }
+  response.setHeader('Content-Type', 'application/vnd.quantized-mesh')
+  await sendTerrainTile(call, response, 'mesh', tile, async at => {
+    const bounds = tileBounds(tile)
+    const { geoidOffset } = await call.app.store.city()
+    // One pixel of the level two above is as large as one cell of the mesh.
+    const heights = await heightsAt(call.app.store, meshPositions(bounds), { ...at, zoom: Math.max(0, tile.z - Math.log2(TILE_SIZE / MESH_CELLS)) })
+    return Buffer.from(writeQuantizedMesh(bounds, heights.map(h => (h === h ? h : 0) + geoidOffset)))
+  })
+}
+
+async function sendMeshLayer(call: Call, response: Response): Promise<void> {
+  const summary = await terrainSummary(call.app.store, terrainAt(call))
+  if (!summary) throw noTerrain()
+  const [west, south, east, north] = summary.bounds
+  const asOf = call.params.asOf === undefined ? '' : `asOf=${encodeURIComponent(call.params.asOf)}&`
+  response.setHeader('Cache-Control', cacheControl(call, 'live'))
+  sendText(response, 'application/json', JSON.stringify({
+    tilejson: '2.1.0', name: 'terrain', version: String(summary.revision), format: 'quantized-mesh-1.0', scheme: 'tms', projection: 'EPSG:3857',
+    tiles: [`{z}/{x}/{y}.terrain?${asOf}rev=${summary.revision}`], bounds: summary.bounds, minzoom: 0, maxzoom: summary.maxzoom,
+    available: Array.from({ length: summary.maxzoom + 1 }, (_, z) => {
+      const [first, last] = [tileAt(west, north, z), tileAt(east, south, z)]
+      return [{ startX: first.x, endX: last.x, startY: 2 ** z - 1 - last.y, endY: 2 ** z - 1 - first.y }]
+    }),
+  }))
+}
+
+const noTerrain = () => notFound('No terrain is stored yet. Import a GeoTIFF, HGT or ASC file with “dothi import”.')
 
 async function sendHeight(call: Call, response: Response): Promise<void> {
   const { lon, lat } = call.params

@@ -147,12 +147,12 @@ export async function heightAt(store: Store, lon: number, lat: number, at: Terra
   return (await heightsAt(store, [[lon, lat]], at))[0]!
 }
 
-/** Heights at CRS84 positions, finest level, in their order. */
-export async function heightsAt(store: Store, positions: readonly (readonly [lon: number, lat: number])[], at: TerrainAt = {}): Promise<Float32Array> {
+/** Heights at CRS84 positions, in their order; from the finest level, or from the one of `zoom`. */
+export async function heightsAt(store: Store, positions: readonly (readonly [lon: number, lat: number])[], at: TerrainAt & { readonly zoom?: number } = {}): Promise<Float32Array> {
   const x = new Float64Array(positions.length)
   const y = new Float64Array(positions.length)
   positions.forEach(([lon, lat], i) => { [x[i], y[i]] = tileFraction(lon, lat, 0) })
-  return sampleMercator(store, await terrainSources(store, at), 24, x, y)
+  return sampleMercator(store, await terrainSources(store, at), at.zoom ?? 24, x, y)
 }
 
 /**

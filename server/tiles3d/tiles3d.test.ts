@@ -4,15 +4,20 @@ import { validateBytes } from 'gltf-validator'
 import { sql } from 'kysely'
 import { PNG } from 'pngjs'
 import t from 'tap'
-import { localFrame, toLocal } from '../../core/geometry/geocentric.js'
+import * as readers from '3d-tiles-renderer/core/plugins'
+import { geocentric, localFrame, toLocal } from '../../core/geometry/geocentric.js'
 import { tileAt, tileBounds } from '../../core/tile-matrix.js'
 import type { Column, Layer } from '../../layers/layer.js'
 import { testServer } from '../testing/test-store.js'
 import { encodeTile, type TileJob } from './encode.js'
 import { packHex } from './packed-bytes.js'
 import { heightAt, storeTerrain } from './terrain-store.js'
+import { meshPositions, writeQuantizedMesh } from './quantized-mesh.js'
 import { tilesetJson } from './tileset.js'
 import { buildTree, tilesOf, type Placed, type TileNode } from './tree.js'
+
+/** The renderer's own reader of terrain; its types leave it out. */
+const { QuantizedMeshLoaderBase } = readers as unknown as { QuantizedMeshLoaderBase: new () => { parse(bytes: ArrayBuffer): any } }
 
 // ── A small reader, written from the specifications and not from the writer ──
 
@@ -184,6 +189,33 @@ t.test('a tileset names its tiles relatively, ends them in .glb, and stays withi
   t.equal(buildTree(Array.from({ length: 1500 }, (_, i) => ({ id: i, box: [1, 1, 1, 1] as const, minHeight: 0, maxHeight: 1, size: 1 })))!.features.length, 1500, 'features on one spot end in one leaf')
 })
 
+t.test('a quantized-mesh tile is read back by another reader: grid, heights, edges and outward triangles', async t => {
+  const bounds = tileBounds({ z: 12, x: 3279, y: 1862 })
+  const positions = meshPositions(bounds)
+  const heights = Float32Array.from(positions, ([lon, lat]) => 40 * Math.sin(lon * 300) + 30 * Math.cos(lat * 300))
+  const bytes = writeQuantizedMesh(bounds, heights)
+  const read: any = new QuantizedMeshLoaderBase().parse(new Uint8Array(bytes).buffer)
+  const { u, v, height } = read.vertexData
+  const { minHeight, maxHeight, sphereCenter, sphereRadius } = read.header
+  const at = (i: number) => {
+    const [lon, lat] = [bounds[0] + u[i] * (bounds[2] - bounds[0]), bounds[1] + v[i] * (bounds[3] - bounds[1])]
+    return { lon, lat, h: minHeight + height[i] * (maxHeight - minHeight) }
+  }
+  t.equal(u.length, 65 * 65)
+  t.ok([...u.keys()].every(i => Math.abs(at(i).h - 40 * Math.sin(at(i).lon * 300) - 30 * Math.cos(at(i).lat * 300)) < 0.05), 'heights at their places')
+  t.ok([...u.keys()].every(i => { const { lon, lat, h } = at(i); const p = geocentric(lon, lat, h); return Math.hypot(...p.map((c, k) => c - sphereCenter[k])) <= sphereRadius + 0.01 }))
+  let area = 0
+  for (let k = 0; k < read.indices.length; k += 3) {
+    const [a, b, c] = [...read.indices.subarray(k, k + 3)]
+    const twice = (u[b] - u[a]) * (v[c] - v[a]) - (v[b] - v[a]) * (u[c] - u[a])
+    if (twice <= 0) t.fail('a triangle looks down')
+    area += twice / 2
+  }
+  t.ok(Math.abs(area - 1) < 1e-6, 'the tile is covered once')
+  const { westIndices, southIndices, eastIndices, northIndices } = read.edgeIndices
+  t.ok([...westIndices].every(i => u[i] === 0) && [...eastIndices].every(i => u[i] === 1) && [...southIndices].every(i => v[i] === 0) && [...northIndices].every(i => v[i] === 1))
+})
+
 // ── Through the store and over HTTP ──
 
 const named = { vi: 'x', en: 'x' }
@@ -353,6 +385,12 @@ t.test('3D tiles and terrain of a real store', async t => {
     const fixed = await get(tilejson.tiles[0].replace(url, '').replace('{z}', z).replace('{x}', x).replace('{y}', y))
     t.match(fixed.headers.get('cache-control'), /immutable/)
     t.equal((await get(`/terrain/rgb/${z}/${x}/${y}`, { 'if-none-match': png.headers.get('etag')! })).status, 304)
+    const mesh = await getJson('/terrain/mesh/layer.json')
+    const { startX, startY } = mesh.available[mesh.maxzoom][0]
+    const terrain = await get(`/terrain/mesh/${mesh.tiles[0].replace('{z}', mesh.maxzoom).replace('{x}', startX + 1).replace('{y}', startY + 1)}`)
+    t.equal(terrain.headers.get('content-type'), 'application/vnd.quantized-mesh')
+    const { header }: any = new QuantizedMeshLoaderBase().parse(terrain.bytes.buffer as ArrayBuffer)
+    t.strictSame([header.minHeight, header.maxHeight], [-2, -2], '8 m above the datum is −2 m above the ellipsoid here')
     t.match(await getJson('/terrain/height?lon=108.2&lat=16.05'), { height: 8, unit: 'm' })
     t.equal((await getJson('/terrain/height?lon=10&lat=16.05')).height, null)
     t.equal(await heightAt(store, 108.2, 16.05), 8)
