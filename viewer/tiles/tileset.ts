@@ -41,7 +41,10 @@ export interface TilesetOptions {
   readonly onChange: () => void
 }
 
-interface StructuralMetadata { getPropertyTableData(tables: number[], features: number[]): Record<string, unknown>[] }
+interface StructuralMetadata {
+  getPropertyTableData(tables: number[], features: number[]): Record<string, unknown>[]
+  readonly tableAccessors: readonly { getPropertyValue(name: string, feature: number): unknown }[]
+}
 interface MeshFeatures { getFeatureInfo(): { propertyTable: number | null; featureCount: number }[] }
 
 export function createTileset(options: TilesetOptions): Tileset {
@@ -66,7 +69,7 @@ export function createTileset(options: TilesetOptions): Tileset {
     model.traverse((object) => {
       if (!(object instanceof Mesh)) return
       const content: TileContent = { mesh: object, features: readFeatures(object) }
-      addHeightAboveBase(object, toLocal)
+      addHeightAboveGround(object)
       contents.add(content)
       byMesh.set(object, content)
       options.dress(content)
@@ -129,29 +132,14 @@ function readFeatures(mesh: Mesh): FeatureTable {
   const table = info?.propertyTable ?? 0
   const row = (feature: number) => (structuralMetadata ? structuralMetadata.getPropertyTableData([table], [feature])[0] ?? {} : {})
   const ids = new Float64Array(info?.featureCount ?? 0)
-  for (let i = 0; i < ids.length; i++) ids[i] = Number(row(i).id ?? -1)
+  // The id alone: a whole row decodes every string of it.
+  const accessor = structuralMetadata?.tableAccessors[table]
+  for (let i = 0; i < ids.length; i++) ids[i] = Number(accessor?.getPropertyValue('id', i) ?? -1)
   return { ids, row }
 }
 
-const position = { x: 0, y: 0, z: 0 }
-
-/** `aAbove`: metres of each vertex above its feature's lowest one, for shade at the foot and the water line. */
-function addHeightAboveBase(mesh: Mesh, toLocal: Matrix4): void {
-  const { geometry } = mesh
-  const points = geometry.getAttribute('position')
-  const features = featureAttribute(geometry)
-  const e = new Matrix4().multiplyMatrices(toLocal, mesh.matrixWorld).elements
-  const z = new Float32Array(points.count)
-  const base = new Map<number, number>()
-  for (let i = 0; i < points.count; i++) {
-    position.x = points.getX(i)
-    position.y = points.getY(i)
-    position.z = points.getZ(i)
-    z[i] = e[2]! * position.x + e[6]! * position.y + e[10]! * position.z + e[14]!
-    const id = features?.getX(i) ?? 0
-    base.set(id, Math.min(base.get(id) ?? Infinity, z[i]!))
-  }
-  for (let i = 0; i < points.count; i++) z[i]! -= base.get(features?.getX(i) ?? 0)!
-  geometry.setAttribute('aAbove', new BufferAttribute(z, 1))
+/** `aAbove`: metres of each vertex above its feature's ground, for shade at the foot and the water line. Walls reach a little below it. */
+function addHeightAboveGround({ geometry }: Mesh): void {
+  const above = geometry.getAttribute('_above_ground') ?? geometry.getAttribute('_ABOVE_GROUND')
+  geometry.setAttribute('aAbove', above ?? new BufferAttribute(new Float32Array(geometry.getAttribute('position').count), 1))
 }
-
