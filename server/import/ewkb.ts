@@ -1,4 +1,6 @@
 import type { GeoJsonGeometry } from '../../core/filter/ast.js'
+import { GeometryFault } from './fault.js'
+import { WkbGeometry } from './wkb.js'
 
 /**
  * Geometry as hex EWKB, the text that COPY takes for a PostGIS column.
@@ -10,11 +12,6 @@ const TYPES: Readonly<Record<string, number>> = {
 const POLYHEDRAL_SURFACE = 15
 const Z_FLAG = 0x80000000
 const SRID_FLAG = 0x20000000
-
-/** A geometry that cannot be encoded; the message is the reason of the reject. */
-export class GeometryFault extends Error {
-  override readonly name = 'GeometryFault'
-}
 
 export interface EncodedGeometry {
   readonly hex: string
@@ -53,8 +50,81 @@ function double(value: number) {
 export function encodeGeometry(geometry: GeoJsonGeometry, range: CoordinateRange): EncodedGeometry {
   offset = 0
   closed = false
-  writeGeometry(geometry, range, true, hasZ(geometry), 0)
+  if (!(geometry instanceof WkbGeometry && new WkbCopier(geometry, range).copy())) {
+    offset = 0
+    writeGeometry(geometry, range, true, hasZ(geometry), 0)
+  }
   return { hex: buffer.toString('hex', 0, offset), closed }
+}
+
+/**
+ * Copies WKB as it is, checked on the way, without making arrays of its coordinates.
+ * What is not plain little-endian, or has to be mended, is left to the longer way.
+ */
+class WkbCopier {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #at: number
+
+  constructor(geometry: WkbGeometry, readonly range: CoordinateRange) {
+    this.#bytes = geometry.bytes
+    this.#view = new DataView(geometry.bytes.buffer, geometry.bytes.byteOffset, geometry.bytes.byteLength)
+    this.#at = geometry.start
+  }
+
+  /** False where the longer way has to be taken. */
+  copy(depth = 0): boolean {
+    if (depth > MAX_NESTING || !this.#has(9) || this.#view.getUint8(this.#at) !== 1) return false
+    const code = this.#view.getUint32(this.#at + 1, true)
+    this.#at += 5
+    const type = code % 1000
+    const z = code === type + 1000
+    if ((code !== type && !z) || type < 1 || type > 7) return false
+    byteOrderAndType((type | (z ? Z_FLAG : 0) | (depth ? 0 : SRID_FLAG)) >>> 0)
+    if (depth === 0) uint32(this.range.srid)
+    const size = z ? 24 : 16
+    if (type === 1) return this.#positions(1, size)
+    const count = this.#count()
+    if (count < 0) return false
+    if (type === 2) return count !== 1 && this.#positions(count, size)
+    for (let i = 0; i < count; i++) if (!(type === 3 ? this.#ring(size) : this.copy(depth + 1))) return false
+    return true
+  }
+
+  #ring(size: number): boolean {
+    const count = this.#count()
+    const [first, last] = [this.#at, this.#at + (count - 1) * size]
+    if (count < 4 || !this.#positions(count, size)) return false
+    for (let at = 0; at < size; at += 8) if (this.#view.getFloat64(first + at, true) !== this.#view.getFloat64(last + at, true)) return false
+    return true
+  }
+
+  #positions(count: number, size: number): boolean {
+    const end = this.#at + count * size
+    if (!this.#has(count * size)) return false
+    for (let at = this.#at; at < end; at += size) {
+      const [x, y] = [this.#view.getFloat64(at, true), this.#view.getFloat64(at + 8, true)]
+      if (!isInside(x, y, this.range) || (size === 24 && !Number.isFinite(this.#view.getFloat64(at + 16, true)))) return false
+    }
+    reserve(count * size)
+    buffer.set(this.#bytes.subarray(this.#at, end), offset)
+    offset += count * size
+    this.#at = end
+    return true
+  }
+
+  #count(): number {
+    if (!this.#has(4)) return -1
+    const count = this.#view.getUint32(this.#at, true)
+    this.#at += 4
+    // Written now; the longer way starts again from nothing.
+    uint32(count)
+    return count
+  }
+
+  #has(bytes: number): boolean {
+    return this.#at + bytes <= this.#view.byteLength
+  }
 }
 
 /** Faces (rings of [x, y, z]) as a POLYHEDRALSURFACE Z. */
@@ -123,13 +193,16 @@ function writeRings(rings: readonly unknown[], range: CoordinateRange, z: boolea
   }
 }
 
-function writePosition(position: readonly unknown[], { geographic, srid }: CoordinateRange, z: boolean) {
+/** Whether a position can be of its CRS at all. A hair of tolerance: files round 180° and 90° upwards. */
+function isInside(x: number, y: number, { geographic }: CoordinateRange): boolean {
+  return geographic ? Math.abs(x) <= 180.0000001 && Math.abs(y) <= 90.0000001 : Math.abs(x) <= 1e9 && Math.abs(y) <= 1e9
+}
+
+function writePosition(position: readonly unknown[], range: CoordinateRange, z: boolean) {
   const x = position[0] as number
   const y = position[1] as number
   if (!Number.isFinite(x) || !Number.isFinite(y)) throw new GeometryFault('a coordinate that is not a number')
-  // A hair of tolerance: files round 180° and 90° upwards.
-  if (geographic ? Math.abs(x) > 180.0000001 || Math.abs(y) > 90.0000001 : Math.abs(x) > 1e9 || Math.abs(y) > 1e9)
-    throw new GeometryFault(`outside the CRS: ${x}, ${y} cannot be EPSG:${srid}: wrong --crs?`)
+  if (!isInside(x, y, range)) throw new GeometryFault(`outside the CRS: ${x}, ${y} cannot be EPSG:${range.srid}: wrong --crs?`)
   double(x)
   double(y)
   if (z) double(Number.isFinite(position[2]) ? position[2] as number : 0)

@@ -1,11 +1,10 @@
 import sqlite from 'node-sqlite3-wasm'
 import type { Feature } from '../../core/feature.js'
 import type { GeoJsonGeometry } from '../../core/filter/ast.js'
-import { asBadFile, badFile, reading } from './fault.js'
-import { GeometryFault } from './ewkb.js'
+import { asBadFile, badFile, GeometryFault, reading } from './fault.js'
 import { sridOfWkt } from './crs.js'
 import type { SourceFile, SourceLayer } from './source.js'
-import { decodeWkb } from './wkb.js'
+import { WkbGeometry } from './wkb.js'
 
 type Database = InstanceType<typeof sqlite.Database>
 interface GeometryColumn { table_name: string; column_name: string; identifier: string | null; organization: string; code: number | bigint; definition: string; srs_id: number | bigint }
@@ -106,7 +105,7 @@ export function decodeGeoPackageGeometry(blob: Uint8Array): GeoJsonGeometry {
   const envelope = ENVELOPE_BYTES[(flags >> 1) & 7]
   if (envelope === undefined) throw new GeometryFault('geometry with an unknown envelope')
   if (flags & 0x20) throw new GeometryFault('geometry of an extension type')
-  return decodeWkb(blob, 8 + envelope)
+  return new WkbGeometry(blob, 8 + envelope)
 }
 
 const quote = (name: string) => `"${name.replaceAll('"', '""')}"`

@@ -1,5 +1,6 @@
 import type { Feature } from '../../core/feature.js'
 import { STORE_COLUMNS, type Column, type ColumnType, type Layer, type Style } from '../../layers/layer.js'
+import { GeometryFault } from './fault.js'
 import type { SourceLayer } from './source.js'
 
 /** More attributes than this share one JSON column. */
@@ -149,10 +150,20 @@ function kindOf(type: string): GeometryKind {
 
 /** Attributes that say how high a thing is, in the languages met so far. */
 const HEIGHT = /^(height|building_?height|measured_?height|hauteur|hoehe|höhe|chieu_?cao|chiều cao|h_m|elev_?roof)$/i
-const hasHeight = ({ geometry }: Feature) => {
-  let first: unknown = geometry?.coordinates
+function hasHeight({ geometry }: Feature): boolean {
+  let first: unknown = coordinatesOf(geometry)
   while (Array.isArray(first) && Array.isArray(first[0])) first = first[0]
   return Array.isArray(first) && first.length > 2 && first[2] !== 0
+}
+
+/** Null for a damaged geometry: it becomes a reject when it is loaded. */
+function coordinatesOf(geometry: Feature['geometry']): unknown {
+  try {
+    return geometry?.coordinates
+  } catch (error) {
+    if (error instanceof GeometryFault) return null
+    throw error
+  }
 }
 
 const NAMES = [/^(name|ten|tên|title|nom|naam|nimi)$/i, /(^|_)(name|ten|tên|label|title|nom)$/i, /^(code|ma|mã|ref|identificatie|id)$/i, /name|label|title/i]

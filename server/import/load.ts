@@ -6,7 +6,8 @@ import type { Database } from '../store/database.js'
 import type { RevisionWriter, Store } from '../store/store.js'
 import { rowChecker } from './check.js'
 import { CopyWriter } from './copy.js'
-import { encodeGeometry, encodeSolid, GeometryFault, type CoordinateRange } from './ewkb.js'
+import { encodeGeometry, encodeSolid, type CoordinateRange } from './ewkb.js'
+import { GeometryFault } from './fault.js'
 
 export interface LoadOptions {
   readonly actor: string

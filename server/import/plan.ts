@@ -1,7 +1,8 @@
 import type { Feature, FeatureStream } from '../../core/feature.js'
+import type { GeoJsonGeometry } from '../../core/filter/ast.js'
 import type { Layer, SourceMapping } from '../../layers/layer.js'
 import { badParameter } from '../errors.js'
-import { badFile } from './fault.js'
+import { badFile, GeometryFault } from './fault.js'
 import { layerName } from './geojson.js'
 import { chooseMapping, featureMapper, matches, parseColumnMap } from './mapping.js'
 import type { OsmFile, OsmLayer } from './osm.js'
@@ -143,9 +144,17 @@ async function* convert(features: AsyncIterable<Feature>, layer: Layer, mappings
 
 /** The feature at the centroid of its largest ring. */
 function middle(feature: Feature): Feature {
-  const { geometry } = feature
-  if (!geometry) return feature
-  const polygons = (geometry.type === 'Polygon' ? [geometry.coordinates] : geometry.coordinates) as number[][][][]
+  try {
+    const centre = feature.geometry ? centroid(feature.geometry) : null
+    return centre ? { ...feature, geometry: { type: 'Point', coordinates: centre } } : feature
+  } catch (error) {
+    if (error instanceof GeometryFault) return { ...feature, geometry: null, fault: error.message }
+    throw error
+  }
+}
+
+function centroid({ type, coordinates }: GeoJsonGeometry): number[] | null {
+  const polygons = (type === 'Polygon' ? [coordinates] : coordinates) as number[][][][]
   let best: number[] | null = null
   let bestArea = -1
   for (const [ring] of polygons) {
@@ -157,14 +166,15 @@ function middle(feature: Feature): Feature {
       const next = ring[(i + 1) % ring.length]!
       const [bx, by] = [next[0]! - x0, next[1]! - y0]
       const cross = ax * by - bx * ay
-      area += cross; x += (ax + bx) * cross; y += (ay + by) * cross
+      area += cross
+      x += (ax + bx) * cross
+      y += (ay + by) * cross
     }
-    if (Math.abs(area) > bestArea) {
-      bestArea = Math.abs(area)
-      best = area === 0 ? [x0, y0] : [x0 + x / (3 * area), y0 + y / (3 * area)]
-    }
+    if (Math.abs(area) <= bestArea) continue
+    bestArea = Math.abs(area)
+    best = area === 0 ? [x0, y0] : [x0 + x / (3 * area), y0 + y / (3 * area)]
   }
-  return best ? { ...feature, geometry: { type: 'Point', coordinates: best } } : feature
+  return best
 }
 
 /** The name of a source where the user gave none. */

@@ -7,12 +7,13 @@ import { PbfWriter } from 'pbf'
 import t from 'tap'
 import type { Feature } from '../../core/feature.js'
 import { parseCrs, sridOfWkt } from './crs.js'
+import { encodeGeometry } from './ewkb.js'
 import { footprint } from './footprint.js'
 import { columnNames, inferLayer } from './infer.js'
 import { openAny } from './open-source.js'
 import { joinRings } from './osm.js'
 import { gridRaster } from './terrain/grid.js'
-import { decodeWkb } from './wkb.js'
+import { decodeWkb, WkbGeometry } from './wkb.js'
 
 const folder = t.testdir()
 const path = (name: string) => join(folder, name)
@@ -247,6 +248,37 @@ t.test('WKB in all dimensions, and what it may not be', async t => {
   t.throws(() => wkb('0108000000'), { name: 'GeometryFault', message: /CircularString/ })
   t.throws(() => wkb('0102000000ffffffff'), { name: 'GeometryFault', message: /cut short/ }, 'a count larger than the file')
 })
+
+t.test('WKB on its way into the database is copied as decoding and encoding would write it, or is a fault', async t => {
+  const range = { srid: 4326, geographic: true }
+  const ring = [[0, 0], [1, 0], [1, 1], [0, 0]]
+  const high = ring.map(([x, y]) => [x, y, 5])
+  for (const geometry of [
+    { type: 'Point', coordinates: [1, 2] }, { type: 'LineString', coordinates: high }, { type: 'Polygon', coordinates: [ring, ring] }, { type: 'MultiPolygon', coordinates: [[high], [high, high]] },
+    { type: 'MultiPoint', coordinates: [[1, 2], [3, 4]] }, { type: 'MultiLineString', coordinates: [] }, { type: 'GeometryCollection', geometries: [{ type: 'Point', coordinates: [1, 2] }, { type: 'Polygon', coordinates: [ring] }] },
+  ]) {
+    const { hex } = encodeGeometry(geometry, range)
+    const plain = isoWkb(hex)
+    t.equal(encodeGeometry(new WkbGeometry(plain, 0), range).hex, hex, geometry.type)
+    const accepted = Array.from(plain.keys()).filter(bytes => {
+      try { return encodeGeometry(new WkbGeometry(plain.subarray(0, bytes), 0), range) } catch (error) { return (error as Error).name !== 'GeometryFault' }
+    })
+    t.strictSame(accepted, [], `${geometry.type} cut short anywhere is a fault`)
+  }
+  t.throws(() => encodeGeometry(new WkbGeometry(isoWkb(encodeGeometry({ type: 'Point', coordinates: [500, 2] }, { srid: 1, geographic: false }).hex), 0), range), { message: /outside the CRS: 500, 2/ })
+})
+
+/** EWKB with its SRID and Z flags as the ISO WKB that GeoPackages hold. */
+function isoWkb(hex: string): Buffer {
+  const bytes = Buffer.from(hex, 'hex')
+  const plain = Buffer.concat([bytes.subarray(0, 5), bytes.subarray(9)])
+  for (let at = 0; at + 5 <= plain.length; at++) {
+    const code = plain.readUInt32LE(at + 1)
+    if (plain[at] !== 1 || (code & 0x1fffffff) > 7 || (code & 0x1fffffff) === 0 || (at > 0 && plain.readUInt32LE(at + 1) >>> 8 & 0xffff)) continue
+    plain.writeUInt32LE((code & 0x1fffffff) + (code & 0x80000000 ? 1000 : 0), at + 1)
+  }
+  return plain
+}
 
 t.test('attributes of any name become legal, unique columns with the types that they hold', async t => {
   t.strictSame([...columnNames(['Tên đường', 'ten_duong', '1. tầng', 'geom', 'ID', '名'])], [

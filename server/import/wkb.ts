@@ -1,5 +1,5 @@
 import type { GeoJsonGeometry } from '../../core/filter/ast.js'
-import { GeometryFault } from './ewkb.js'
+import { GeometryFault } from './fault.js'
 
 const NAMES = ['Geometry', 'Point', 'LineString', 'Polygon', 'MultiPoint', 'MultiLineString', 'MultiPolygon', 'GeometryCollection',
   'CircularString', 'CompoundCurve', 'CurvePolygon', 'MultiCurve', 'MultiSurface', 'Curve', 'Surface', 'PolyhedralSurface', 'Tin', 'Triangle']
@@ -10,6 +10,24 @@ const NAMES = ['Geometry', 'Point', 'LineString', 'Polygon', 'MultiPoint', 'Mult
  */
 export function decodeWkb(bytes: Uint8Array, start = 0): GeoJsonGeometry {
   return new WkbReader(bytes, start).geometry(0)
+}
+
+/**
+ * A GeoJSON geometry that stays WKB until somebody asks for its coordinates: on the way into the database nobody does.
+ * Throws GeometryFault for types that no layer stores.
+ */
+export class WkbGeometry implements GeoJsonGeometry {
+  readonly type: string
+  constructor(readonly bytes: Uint8Array, readonly start: number) {
+    if (bytes.length < start + 5) throw new GeometryFault('geometry that is cut short')
+    const code = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(start + 1, bytes[start] === 1)
+    const type = (code & 0xffff) % 1000
+    if (type >= 1 && type <= 7) this.type = NAMES[type]!
+    // Rarer ones are read at once: what they become is known only then.
+    else this.type = decodeWkb(bytes, start).type
+  }
+  get coordinates(): unknown { return decodeWkb(this.bytes, this.start).coordinates }
+  get geometries(): readonly GeoJsonGeometry[] | undefined { return decodeWkb(this.bytes, this.start).geometries }
 }
 
 class WkbReader {
