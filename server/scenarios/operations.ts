@@ -4,6 +4,9 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { Response } from 'express'
 import { SIMULATION_LABEL } from '../../simulation/manifest.js'
 import { badBody, notFound } from '../errors.js'
+import { commandLine, html, linkList } from '../ogc/common/html.js'
+import { F, LANG } from '../ogc/common/parameters.js'
+import { respond } from '../ogc/common/respond.js'
 import { statusInfo } from '../operations/operations.js'
 import type { Call, Operation, Parameter } from '../operations/operation.js'
 import { CaseSchema } from './case-schema.js'
@@ -64,12 +67,24 @@ export const operations: readonly Operation[] = [
     handler: (_call, response) => void response.type('application/schema+json').send(JSON.stringify({ $schema: 'https://json-schema.org/draft/2020-12/schema', ...CaseSchema })),
   },
   {
-    id: 'getProcesses', method: 'get', path: '/ogc/processes', summary: 'Processes', tags, branched: true, parameters: [f, { name: 'limit', in: 'query', description: 'How many at most.', schema: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }) }],
-    handler: (call, response) => void response.json({ processes: [processSummary(call)], links: [link(`${call.base}/ogc/processes`, 'self', 'Processes')] }),
+    id: 'getProcesses', method: 'get', path: '/ogc/processes', summary: 'Processes', tags, branched: true, parameters: [F, LANG, { name: 'limit', in: 'query', description: 'How many at most.', schema: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }) }],
+    handler: (call, response) => respond(call, response, {
+      title: 'Processes', crumbs: [['dothi', `${call.base}/ogc`]],
+      json: links => ({ processes: [processSummary(call)], links }),
+      html: () => linkList([processSummary(call)].map(({ id, title, description }) => [title, `${call.base}/ogc/processes/${id}`, description])),
+    }),
   },
   {
-    id: 'getProcessDescription', method: 'get', path: '/ogc/processes/{processId}', summary: 'A process', tags, branched: true, parameters: [processId(), f],
-    handler: (call, response) => void response.json(processDescription(processCall(call))),
+    id: 'getProcessDescription', method: 'get', path: '/ogc/processes/{processId}', summary: 'A process', tags, branched: true, parameters: [processId(), F, LANG],
+    handler: (call, response) => {
+      const { links: more, ...description } = processDescription(processCall(call))
+      respond(call, response, {
+        title: description.title, crumbs: [['dothi', `${call.base}/ogc`], ['Processes', `${call.base}/ogc/processes`]], links: more.slice(1),
+        json: links => ({ ...description, links }),
+        html: () => html`<p>${description.description}</p><table>${Object.values(description.inputs).map(input => html`<tr><th>${input.title}</th><td>${input.description}</td></tr>`)}</table>
+          ${commandLine('curl', `curl -X POST -H 'Authorization: Bearer …' -H 'Content-Type: application/json' -d '{"inputs":{"scenario":"…"}}' ${call.base}/ogc/processes/${FLOOD}/execution`)}`,
+      })
+    },
   },
   {
     id: 'execute', method: 'post', path: '/ogc/processes/{processId}/execution', summary: 'Run a process: a flood over a scenario', tags, branched: true, roles: ['editor', 'steward'],
