@@ -243,7 +243,7 @@ t.test('OGC API Features', async (t) => {
     t.match(list, /shops.*Point[^]*lots.*Multi Polygon/)
     const { stdout } = await run('ogrinfo', ['-so', source, 'shops'])
     t.match(stdout, /Feature Count: 61/)
-    for (const field of ['name: String', 'floors: Integer', 'area: Real', 'since: Date', 'seen: DateTime', 'open: Integer\\(Boolean\\)']) t.match(stdout, new RegExp(field))
+    for (const field of ['name: String', 'floors: Integer', 'area: Real', 'since: Date', 'seen: DateTime', 'open: Integer\\(Boolean\\)', 'parcel: Real']) t.match(stdout, new RegExp(field))
     t.match((await run('ogrinfo', ['-q', source, 'shops', '-where', `name = 'Chợ Hàn'`])).stdout, new RegExp(`OGRFeature\\(shops\\):${shops[0]}`))
     t.equal((await run('ogrinfo', ['-q', source, 'shops', '-oo', 'PAGE_SIZE=9', '-al'])).stdout.match(/OGRFeature/g)?.length, 61, 'all pages')
     t.match((await run('ogrinfo', ['-so', source, 'lots'])).stdout, /Feature Count: 5/)

@@ -9,7 +9,7 @@ import { collectionsCrumbs, respond } from '../common/respond.js'
 import { copyLines } from './items-html.js'
 import { crssOf, layerOf, layersOf, propertiesOf, storageCrs } from './layers.js'
 import { mapSvg } from './map-svg.js'
-import { featureSchema, queryablesSchema } from './schema.js'
+import { featureSchema, geoJsonSchema, queryablesSchema } from './schema.js'
 
 type Summary = Awaited<ReturnType<Call['app']['store']['layerSummary']>>
 
@@ -75,7 +75,9 @@ function describe(call: Call, layer: Layer, summary: Summary, lang: Language, ow
       { href: `${href}/items`, rel: 'items', type: GEOJSON_MEDIA.type, title: `${layer.title[lang]} (GeoJSON)` },
       { href: `${href}/items?f=html`, rel: 'items', type: HTML_MEDIA.type, title: `${layer.title[lang]} (HTML)` },
       { href: `${href}/schema`, rel: REL.schema, type: SCHEMA_MEDIA.type, title: 'Schema' },
-      { href: `${href}/schema`, rel: 'describedby', type: SCHEMA_MEDIA.type, title: 'Schema' },
+      { href: `${href}/schema/geojson`, rel: 'describedby', type: SCHEMA_MEDIA.type, title: 'Schema of the GeoJSON' },
+      // GDAL compares the relation's name with this capital letter.
+      { href: `${href}/schema/geojson`, rel: 'describedBy', type: SCHEMA_MEDIA.type, title: 'Schema of the GeoJSON' },
       { href: `${href}/queryables`, rel: REL.queryables, type: SCHEMA_MEDIA.type, title: 'Queryables' },
       { href: `${href}/tiles`, rel: REL.tilesetsVector, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Ô bản đồ véc-tơ' : 'Vector tiles' },
       { href: `${href}/styles/default`, rel: 'http://www.opengis.net/def/rel/ogc/1.0/styles', type: 'application/vnd.mapbox.style+json', title: 'MapLibre style' },
@@ -96,12 +98,14 @@ const LICENCES: Readonly<Record<string, string>> = {
   'ODbL-1.0': 'https://opendatacommons.org/licenses/odbl/1-0/',
 }
 
-/** `GET /collections/{c}/schema` and `…/queryables`. */
-export function getSchema(kind: 'schema' | 'queryables') {
+const SCHEMAS = { schema: featureSchema, queryables: queryablesSchema, geojson: geoJsonSchema } as const
+
+/** `GET /collections/{c}/schema`, `…/schema/geojson` and `…/queryables`. */
+export function getSchema(kind: keyof typeof SCHEMAS) {
   return (call: Call, response: Response): void => {
     const lang = language(call.request, call.params.lang)
     const layer = layerOf(call)
-    const document = (kind === 'schema' ? featureSchema : queryablesSchema)(call, layer, lang)
+    const document = SCHEMAS[kind](call, layer, lang)
     respond(call, response, {
       title: `${layer.title[lang]}: ${kind}`, crumbs: [...collectionsCrumbs(call, lang), [layer.title[lang], `${call.base}/ogc/collections/${layer.id}`]],
       json: () => document,

@@ -9,6 +9,7 @@ export const featureOperations: readonly Operation[] = [
   { ...common, id: 'getCollections', path: '/ogc/collections', tags: ['Collections'], summary: 'The layers of the city.', parameters: [F, LANG], handler: getCollections },
   { ...common, id: 'describeCollection', path: '/ogc/collections/{collectionId}', tags: ['Collections'], summary: 'One layer: extent, CRSs, links.', parameters: [COLLECTION_ID, F, LANG], handler: getCollection },
   { ...common, id: 'getSchema', path: '/ogc/collections/{collectionId}/schema', tags: ['Collections'], summary: 'JSON Schema of the features.', parameters: [COLLECTION_ID, F, LANG], handler: getSchema('schema') },
+  { ...common, id: 'getGeoJsonSchema', path: '/ogc/collections/{collectionId}/schema/geojson', tags: ['Collections'], summary: 'JSON Schema of the features as GeoJSON.', parameters: [COLLECTION_ID, F, LANG], handler: getSchema('geojson') },
   { ...common, id: 'getQueryables', path: '/ogc/collections/{collectionId}/queryables', tags: ['Collections'], summary: 'What filter and query parameters may name.', parameters: [COLLECTION_ID, F, LANG], handler: getSchema('queryables') },
   {
     ...common, id: 'getFeatures', path: '/ogc/collections/{collectionId}/items', tags: ['Features'], extraQuery: true,

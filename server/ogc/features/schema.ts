@@ -13,6 +13,32 @@ export function queryablesSchema(call: Call, layer: Layer, lang: Language): unkn
   return schema(call, layer, lang, 'queryables', propertiesOf(layer, call.reader).filter(({ type }) => type !== 'json'))
 }
 
+/**
+ * JSON Schema of a GeoJSON feature as it is served. GDAL takes its field types from it; without, it would guess them from
+ * the first page, and a column that is empty there would become text. It holds integers in 32 bits, so that columns
+ * without a bound are told as numbers, which are exact to 2^53.
+ */
+export function geoJsonSchema(call: Call, layer: Layer, lang: Language): unknown {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: `${call.base}/ogc/collections/${layer.id}/schema/geojson`,
+    type: 'object', title: layer.title[lang],
+    properties: {
+      type: { type: 'string', enum: ['Feature'] },
+      id: { type: 'integer' },
+      geometry: { type: 'object', format: GEOMETRY_FORMATS[layer.geometry] },
+      properties: { type: 'object', properties: Object.fromEntries(propertiesOf(layer, call.reader).map((column) => [column.name, geoJsonType(column)])) },
+    },
+  }
+}
+
+const INT32_MAX = 2 ** 31 - 1
+
+function geoJsonType({ type, min, max, title, unit, name }: Column): object {
+  const isSmall = name === 'revision' || (max !== undefined && max <= INT32_MAX && (min ?? 0) >= -INT32_MAX)
+  return { ...TYPES[type === 'integer' && !isSmall ? 'number' : type], title: title.en, nullable: true, 'x-ogc-unit': unit }
+}
+
 function schema(call: Call, layer: Layer, lang: Language, path: 'schema' | 'queryables', columns: readonly Column[]): unknown {
   const own = new Set(storeProperties(layer).map(({ name }) => name))
   return {
