@@ -2,15 +2,18 @@ import { NodeIO } from '@gltf-transform/core'
 import { EXTMeshFeatures, EXTStructuralMetadata } from '@gltf-transform/extensions'
 import { validateBytes } from 'gltf-validator'
 import { sql } from 'kysely'
+import { gunzipSync } from 'node:zlib'
 import { PNG } from 'pngjs'
 import t from 'tap'
 import * as readers from '3d-tiles-renderer/core/plugins'
 import { geocentric, localFrame, toLocal } from '../../core/geometry/geocentric.js'
 import { tileAt, tileBounds } from '../../core/tile-matrix.js'
 import type { Column, Layer } from '../../layers/layer.js'
+import { PUBLIC } from '../store/store.js'
 import { testServer } from '../testing/test-store.js'
 import { encodeTile, type TileJob } from './encode.js'
 import { packHex } from './packed-bytes.js'
+import { tiles3dOf } from './service.js'
 import { heightAt, storeTerrain } from './terrain-store.js'
 import { meshPositions, writeQuantizedMesh } from './quantized-mesh.js'
 import { tilesetJson } from './tileset.js'
@@ -329,6 +332,28 @@ t.test('3D tiles and terrain of a real store', async t => {
     const old = await names(Promise.all(uris(then.root).map(uri => get(`/3dtiles/houses/${uri}`))))
     t.ok(old.includes('Đình') && !old.includes('Mới'))
     t.match(uris(then.root)[0], `asOf=${first.revision}`)
+  })
+
+  await t.test('a scenario shows its own houses over the city\'s, and the city does not', async t => {
+    const { rows: [row] } = await sql<{ id: string }>`insert into dothi.branches (title) values ('Bờ kè') returning id`.execute(store.db)
+    const branch = row!.id
+    await store.withRevision({ actor: 'test', reason: 'proposal', branch }, async ({ tx }) => {
+      await sql`insert into branch.houses (branch, geom, ground_z, height, name)
+        values (${branch}, st_multi(st_expand(st_setsrid(st_makepoint(108.23, 16.07), 4326), 0.0001)), 5, 90, 'Tháp mới')`.execute(tx)
+    })
+    const service = tiles3dOf(store)
+    const count = async (of: string) => {
+      const snapshot = await service.snapshot({ layer: store.catalogue.get('houses'), branch: of, asOf: 'now', reader: PUBLIC })
+      const tileset: any = await service.tileset(snapshot, {})
+      const tiles = await Promise.all(uris(tileset.root).map(uri => {
+        const [z, x, y] = uri.split(/[/.]/).map(Number)
+        return service.tile(snapshot, { z: z!, x: x!, y: y! })
+      }))
+      return tiles.flatMap(({ gzip }) => property(readGlb(gunzipSync(gzip)), 'name'))
+    }
+    const [there, here] = [await count(branch), await count('main')]
+    t.equal(there.length, here.length + 1)
+    t.ok(there.includes('Tháp mới') && !here.includes('Tháp mới'))
   })
 
   await t.test('pipes are tubes at their levels, or under the terrain where only their cover is known', async t => {
