@@ -112,7 +112,7 @@ async function nameHits(args: SearchArgs, typed: string, words: readonly string[
 }
 
 /**
- * Rank: 0 the whole text, 1 its beginning, 2 the beginning of a word, 3 anywhere, 4 in another order; a little less where the
+ * Rank: 0 the whole text or its part before a comma, 1 its beginning, 2 the beginning of a word, 3 anywhere, 4 in another order; a little less where the
  * diacritics agree too, a little more for later columns and for layers that people look for less.
  */
 async function layerHits(args: SearchArgs, layer: Layer, visible: readonly Column[], columns: readonly Column[], typed: string, words: readonly string[]): Promise<RawBuilder<Hit>> {
@@ -141,7 +141,7 @@ function holds(column: Column, typed: string, words: readonly string[]): RawBuil
 function rank(i: number, folded: string, lower: string, words: readonly string[]): RawBuilder<unknown> {
   const value = sql.ref(`f${i}`)
   const anyOrder = sql`(${sql.join(words.map((word) => sql`${value} like ${`%${escapeLike(word)}%`}`), sql` and `)})`
-  return sql`(case when ${value} like ${folded} then 0 when ${value} like ${`${folded}%`} then 1 when ${value} like ${`% ${folded}%`} then 2
+  return sql`(case when ${value} like ${folded} or ${value} like ${`${folded},%`} then 0 when ${value} like ${`${folded}%`} then 1 when ${value} like ${`% ${folded}%`} then 2
     when ${value} like ${`%${folded}%`} then 3 when ${anyOrder} then 4 else 9 end
     + ${i * 0.05}::float8 - case when lower(${sql.ref(`t${i}`)}) like ${`%${lower}%`} then 0.5 else 0 end)`
 }
