@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { request, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { zipSync } from 'fflate'
@@ -57,6 +58,12 @@ t.test('an upload is imported, published and taken away over HTTP', async t => {
     t.equal((await send({ mode: 'guess' }, text, 'wards.geojson')).status, 400)
     t.equal((await send({ mode: 'import', layer: 'nothing' }, text, 'wards.geojson')).status, 404)
     t.equal((await send({ crs: 'somewhere' }, text, 'wards.geojson')).status, 400)
+    const huge = request(`${url}/imports`, { method: 'POST', headers: { authorization: `Bearer ${steward}`, 'content-type': 'multipart/form-data; boundary=x', 'content-length': 5 * 2 ** 30 } })
+    huge.on('error', () => {})
+    huge.flushHeaders()
+    const [answer] = await once(huge, 'response') as [IncomingMessage]
+    t.equal(answer.statusCode, 413)
+    huge.destroy()
     t.strictSame(readdirSync(join(dataDir, 'uploads')).filter(name => name.startsWith('incoming')), [], 'nothing is left of refused uploads')
   })
 
