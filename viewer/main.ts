@@ -95,6 +95,7 @@ async function open(city: CityInfo): Promise<void> {
         store.update({ selection: picked[0] ? { layer: picked[0].layer, id: picked[0].id, at } : null })
       },
       onCursor(cursor) { app.cursor = cursor; app.emit('cursor') },
+      onFloodFrame: () => app.runs.sync(),
       onTick: (seconds) => app.runs.tick(seconds),
       onBusy(pending) { if (Math.sign(pending) !== Math.sign(app.busy)) { app.busy = pending; app.emit('busy') } },
     })

@@ -125,7 +125,7 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'impact.byUse': 'By use',
   'impact.pending': 'The impact table comes when the simulation is complete.',
   'impact.none': 'No building is flooded.',
-  'impact.colour': 'Colour buildings by depth',
+  'impact.colour': 'Colour buildings by greatest depth',
   'impact.list': 'Open the list',
 
   'time.play': 'Play',

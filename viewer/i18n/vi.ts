@@ -124,7 +124,7 @@ export const vi = {
   'impact.byUse': 'Theo công năng',
   'impact.pending': 'Bảng thiệt hại có khi mô phỏng tính xong.',
   'impact.none': 'Không công trình nào bị ngập.',
-  'impact.colour': 'Tô công trình theo độ sâu',
+  'impact.colour': 'Tô công trình theo độ sâu lớn nhất',
   'impact.list': 'Mở danh sách',
 
   'time.play': 'Phát',

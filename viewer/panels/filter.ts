@@ -29,7 +29,7 @@ class FilterPanel extends Panel {
   }
 
   private blank(): Condition {
-    const column = this.columns.find(({ name }) => name === 'storeys' || name === 'name') ?? this.columns[0]
+    const column = this.columns.find(({ type }) => type === 'integer' || type === 'number') ?? this.columns[0]
     return { column: column?.name ?? '', operator: operatorsOf(column)[0]!, value: '' }
   }
 

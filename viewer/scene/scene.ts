@@ -28,6 +28,8 @@ export interface SceneEvents {
   /** Before each frame while `keepRunning`; seconds since the last. */
   onTick(seconds: number): void
   onBusy(pending: number): void
+  /** A frame of the run has arrived: the shown time may be ready now. */
+  onFloodFrame(): void
 }
 
 export interface CursorPosition { readonly lon: number; readonly lat: number; readonly height: number; readonly depth: number | null }
@@ -284,7 +286,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
     },
     showFlood(manifest, projection) {
       flood?.dispose()
-      flood = manifest && createFlood(manifest, frame, projection, () => invalidate())
+      flood = manifest && createFlood(manifest, frame, projection, events.onFloodFrame)
       invalidate()
       return flood
     },

@@ -84,7 +84,9 @@ export function dressBuilding(mesh: Mesh, states: FeatureStates): MeshLambertMat
         diffuseColor.rgb *= 1.0 - 0.075 * line * (1.0 - roof) * (1.0 - smoothstep(500.0, 1900.0, away)) * step(0.6, storey);
         diffuseColor.rgb = mix(diffuseColor.rgb, vec3(0.93, 0.915, 0.885), vState.a > 0.0 ? 0.0 : uFade * 0.55);
         vec3 stateColour = pow(vState.rgb, vec3(2.2));
-        diffuseColor.rgb = mix(diffuseColor.rgb, stateColour * mix(0.86, 1.0, roof), vState.a);
+        // An impact is strongest where the water is; a tower is not wholly under it. Selection and filter take the whole building.
+        float strength = vState.a > 0.83 ? vState.a : vState.a * mix(1.0, 0.45, smoothstep(3.0, 16.0, vAbove));
+        diffuseColor.rgb = mix(diffuseColor.rgb, stateColour * mix(0.86, 1.0, roof), strength);
         if (uFlood > 0.0) {
           vec2 d = depthAt(gridAt(vLocal.xy + normalize(worldNormal.xy + 1e-5) * 6.0));
           float under = (1.0 - smoothstep(d.x - 0.06, d.x + 0.06, vAbove)) * step(0.03, d.x) * (1.0 - roof);
