@@ -7,6 +7,7 @@ import type { Layer } from '../layers/layer.js'
 import { operations as cityOperations } from './city.js'
 import type { Config } from './config.js'
 import { registerJobs as registerImportJobs } from './import/jobs.js'
+import { operations as docsOperations } from './docs/operations.js'
 import { operations as importOperations } from './import/operations.js'
 import { createJobs } from './operations/jobs-impl.js'
 import type { LocalJobs } from './operations/jobs-impl.js'
@@ -29,6 +30,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...importOperations,
   ...scenarioOperations,
   ...jobOperations,
+  ...docsOperations,
 ]
 
 function registerJobs(jobs: LocalJobs) {

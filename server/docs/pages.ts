@@ -1,0 +1,31 @@
+/** Which pages there are, and where their text lies: `docs/{language}/{page}.md`. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Language } from '../ogc/common/media.js'
+
+/** In the order in which people read them. */
+export const PAGES = ['index', 'start', 'viewer', 'import', 'layers', 'services', 'flood', 'cli', 'operations', 'problems'] as const
+export type PageName = (typeof PAGES)[number]
+
+export const isPage = (name: string): name is PageName => (PAGES as readonly string[]).includes(name)
+
+export const NAMES: Readonly<Record<PageName, Readonly<Record<Language, string>>>> = {
+  index: { vi: 'Giới thiệu', en: 'Introduction' },
+  start: { vi: 'Khởi động', en: 'Starting' },
+  viewer: { vi: 'Bản đồ 3D', en: 'The viewer' },
+  import: { vi: 'Nạp dữ liệu', en: 'Loading data' },
+  layers: { vi: 'Các lớp', en: 'Layers' },
+  services: { vi: 'Dịch vụ', en: 'Services' },
+  flood: { vi: 'Mô phỏng ngập', en: 'Floods' },
+  cli: { vi: 'Dòng lệnh', en: 'Command line' },
+  operations: { vi: 'Vận hành', en: 'Operations' },
+  problems: { vi: 'Lỗi', en: 'Problems' },
+}
+
+/** From source, or from dist/. */
+const FOLDER = ['../../docs/', '../../../docs/'].map(path => fileURLToPath(new URL(path, import.meta.url))).find(path => existsSync(`${path}vi/index.md`))
+
+export function pageText(language: Language, page: PageName): Promise<string> {
+  return readFile(`${FOLDER}${language}/${page}.md`, 'utf8')
+}
