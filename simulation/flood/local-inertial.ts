@@ -87,6 +87,8 @@ export function createSolver(ground: Ground, forcing: Forcing, parameters: Parti
   const W = cols + 2
   const size = W * (rows + 2)
   const array = () => new Float64Array(size)
+  /** Row-major index to padded cell, and back. */
+  const indexOf = (p: number) => (Math.floor(p / W) - 1) * cols + (p % W) - 1
   const place = (index: number) => (Math.floor(index / cols) + 1) * W + (index % cols) + 1
 
   // Cells: bed and depth, m; open share and its inverse; infiltration and drains, m/s.
@@ -364,9 +366,10 @@ export function createSolver(ground: Ground, forcing: Forcing, parameters: Parti
 
   function forEach(visit: (index: number, depth: number, discharge: number) => void): void {
     for (let s = 0; s < first.length; s++) {
-      for (let p = first[s]!; p < end[s]!; p++) {
+      const from = first[s]!, shift = indexOf(from) - from
+      for (let p = from; p < end[s]!; p++) {
         const x = (qx[p]! + qx[p + 1]!) / 2, y = (qy[p]! + qy[p + W]!) / 2
-        visit((Math.floor(p / W) - 1) * cols + (p % W) - 1, h[p]!, Math.sqrt(x * x + y * y))
+        visit(p + shift, h[p]!, Math.sqrt(x * x + y * y))
       }
     }
   }
