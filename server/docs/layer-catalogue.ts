@@ -25,12 +25,15 @@ const GROUPS: Readonly<Record<LayerGroup, Readonly<Record<Language, string>>>> =
   nature: { vi: 'Cây xanh', en: 'Trees' }, results: { vi: 'Kết quả mô phỏng', en: 'Simulation results' }, published: { vi: 'Lớp đã đăng', en: 'Published layers' },
 }
 
+/** The groups that have layers, with the anchors that `layerCatalogue` gives them. */
+export function layerGroups(layers: readonly Layer[], lang: Language): { readonly anchor: string; readonly text: string }[] {
+  return Object.entries(GROUPS).filter(([group]) => layers.some(layer => layer.group === group)).map(([group, title]) => ({ anchor: `group-${group}`, text: title[lang] }))
+}
+
 /** Layers by group, in the catalogue's order. Each has its id as anchor. */
 export function layerCatalogue(layers: readonly Layer[], lang: Language): Html {
-  return html`${Object.entries(GROUPS).map(([group, title]) => {
-    const members = layers.filter(layer => layer.group === group)
-    return members.length > 0 && html`<h2 id="group-${group}">${title[lang]}</h2>${members.map(layer => layerSection(layer, lang))}`
-  })}`
+  return html`${layerGroups(layers, lang).map(({ anchor, text }) => html`<h2 id="${anchor}">${text}</h2>${
+    layers.filter(layer => `group-${layer.group}` === anchor).map(layer => layerSection(layer, lang))}`)}`
 }
 
 function layerSection(layer: Layer, lang: Language): Html {

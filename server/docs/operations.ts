@@ -8,7 +8,7 @@ import { LANG } from '../ogc/common/parameters.js'
 import { sendText, vary } from '../ogc/common/respond.js'
 import { etag, notModified } from '../ogc/features/validator.js'
 import type { Call, Operation, Parameter } from '../operations/operation.js'
-import { layerCatalogue } from './layer-catalogue.js'
+import { layerCatalogue, layerGroups } from './layer-catalogue.js'
 import { renderMarkdown } from './markdown.js'
 import { isPage, NAMES, PAGES, pageText, type PageName } from './pages.js'
 
@@ -45,14 +45,14 @@ const isLanguage = (text: unknown): text is Language => text === 'vi' || text ==
 async function documentOf(call: Call, lang: Language, name: PageName): Promise<string> {
   const hrefOf = (to: string) => `${call.origin}/docs/${lang}/${to}`
   const { title, body, headings } = renderMarkdown(await pageText(lang, name), { hrefOf, origin: call.origin })
-  const more = name === 'layers' && layerCatalogue(call.app.store.catalogue.for(call.reader), lang)
-  const inside = headings.filter(({ depth }) => depth === 2)
+  const layers = name === 'layers' ? call.app.store.catalogue.for(call.reader) : []
+  const inside = [...headings.filter(({ depth }) => depth === 2), ...layerGroups(layers, lang)]
   const list = PAGES.map(each => html`<li><a href="${hrefOf(each)}"${each === name && new Html(' aria-current="page"')}>${NAMES[each][lang]}</a>${
     each === name && inside.length > 0 && html`<ul>${inside.map(({ anchor, text }) => html`<li><a href="#${anchor}">${text}</a></li>`)}</ul>`}</li>`)
   return page({
     lang, title, crumbs: [['dothi', `${call.origin}/`], [lang === 'vi' ? 'Tài liệu' : 'Documentation', hrefOf('index')], ['OGC API', `${call.origin}/ogc`]],
     otherLanguage: `${call.origin}/docs/${lang === 'vi' ? 'en' : 'vi'}/${name}`, style: STYLE,
-    body: html`<div class="docs"><nav class="pages"><ul>${list}</ul></nav><article>${body}${more}</article></div>`,
+    body: html`<div class="docs"><nav class="pages"><ul>${list}</ul></nav><article>${body}${layerCatalogue(layers, lang)}</article></div>`,
   })
 }
 
@@ -71,4 +71,4 @@ article pre code{padding:0;background:none;font-size:12.5px}article li{margin:.2
 article .scroll{max-height:none;margin:.8rem 0 1.2rem}article td,article th{white-space:normal;max-width:none}article td:first-child code{white-space:nowrap}
 article blockquote{margin:1rem 0;padding:.2rem 1rem;border-left:3px solid var(--accent);color:var(--soft);max-width:44rem}
 .layer{margin-bottom:2rem}.layer table{font-size:13px}.layer p{margin:.3rem 0}.codes{margin:0;padding-left:1rem;font-size:12.5px}.rules{font-weight:600}
-@media (max-width:52rem){main>h1{margin-left:0}.docs{grid-template-columns:1fr;gap:1rem}.pages{position:static;max-height:none}.pages ul ul{display:none}.pages>ul{display:flex;flex-wrap:wrap}}`
+@media (max-width:52rem){main>h1{margin-left:0}.docs{grid-template-columns:minmax(0,1fr);gap:1rem}.pages{position:static;max-height:none}.pages ul ul{display:none}.pages>ul{display:flex;flex-wrap:wrap}}`
