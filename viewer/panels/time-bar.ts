@@ -19,12 +19,13 @@ class TimeBar extends Panel {
     const share = (t: number) => `${(100 * t) / Math.max(1, manifest.duration)}%`
     const at = new Date(Date.parse(manifest.start) + time * 1000)
     return html`
-      <div class="depths float" role="img" aria-label=${this.t('legend.depth')}>
-        <b>${this.t('legend.depth')}, m</b>
-        <ol>${DEPTH_STEPS.map(([from, name, colour], i) => html`<li><i style="background:${colour}"></i><span>${this.n(from, 1, true)}${i === DEPTH_STEPS.length - 1 ? '+' : ''}</span><em>${this.t(`legend.${name}` as MessageKey)}</em></li>`)}
-          <li><i class="hatched"></i><span></span><em>${this.t('legend.notComputed')}</em></li></ol>
-      </div>
+      <b class="stamp label-simulation" aria-hidden="true">${this.l(manifest.label)}</b>
       <div class="time float">
+        <div class="depths" role="img" aria-label=${this.t('legend.depth')}>
+          <b>${this.t('legend.depth')}</b>
+          <ol>${DEPTH_STEPS.map(([from, name, colour], i) => html`<li><i style="background:${colour}"></i><span>${this.n(from, 1, true)}${i === DEPTH_STEPS.length - 1 ? '+' : ''}<small> m</small></span><em>${this.t(`legend.${name}` as MessageKey)}</em></li>`)}
+            <li><i class="hatched"></i><em>${this.t('legend.notComputed')}</em></li></ol>
+        </div>
         <button class="play" aria-label=${this.t(playing ? 'time.pause' : 'time.play')} title=${this.t(playing ? 'time.pause' : 'time.play')} @click=${() => this.app.store.update({ playing: !playing })}>${playing ? icons.pause : icons.play}</button>
         <div class="track">
           <div class="words">

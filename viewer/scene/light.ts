@@ -23,8 +23,6 @@ export function createLighting(scene: Scene, shadows: boolean): Lighting {
   const sky = new HemisphereLight('#e4eef6', '#d5c8b2', 2.05)
   sun.castShadow = shadows
   sun.shadow.mapSize.set(2048, 2048)
-  sun.shadow.bias = -0.0006
-  sun.shadow.normalBias = 0.6
   sun.shadow.radius = 3
   const fog = new FogExp2(HORIZON.getHex(), 0.00003)
   scene.fog = fog
@@ -50,9 +48,10 @@ export function createLighting(scene: Scene, shadows: boolean): Lighting {
       if (box.right !== reach) {
         box.left = box.bottom = -reach
         box.right = box.top = reach
-        box.near = 200
-        box.far = 9000
-        sun.shadow.normalBias = reach / 900
+        box.near = Math.max(10, 4000 - reach * 2.2 - 400)
+        box.far = 4000 + reach * 2.2 + 400
+        // Half a texel of slack in metres: enough against stripes, too little to lift shadows off their walls.
+        sun.shadow.bias = -(reach / 2048 + 0.15) / (box.far - box.near)
         box.updateProjectionMatrix()
       }
       sun.target.updateMatrixWorld()

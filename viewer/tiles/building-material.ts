@@ -85,14 +85,14 @@ export function dressBuilding(mesh: Mesh, states: FeatureStates): MeshLambertMat
         diffuseColor.rgb = mix(diffuseColor.rgb, vec3(0.93, 0.915, 0.885), vState.a > 0.0 ? 0.0 : uFade * 0.55);
         vec3 stateColour = pow(vState.rgb, vec3(2.2));
         // An impact is strongest where the water is; a tower is not wholly under it. Selection and filter take the whole building.
-        float strength = vState.a > 0.83 ? vState.a : vState.a * mix(1.0, 0.45, smoothstep(3.0, 16.0, vAbove));
+        float strength = vState.a > 0.83 ? vState.a : vState.a * mix(1.0, 0.55, smoothstep(3.0, 18.0, vAbove));
         diffuseColor.rgb = mix(diffuseColor.rgb, stateColour * mix(0.86, 1.0, roof), strength);
         if (uFlood > 0.0) {
           vec2 d = depthAt(gridAt(vLocal.xy + normalize(worldNormal.xy + 1e-5) * 6.0));
           float under = (1.0 - smoothstep(d.x - 0.06, d.x + 0.06, vAbove)) * step(0.03, d.x) * (1.0 - roof);
           diffuseColor.rgb = mix(diffuseColor.rgb, depthColour(d.x) * 0.9, under * 0.85 * uFlood);
         }
-        diffuseColor.a = mix(1.0, vState.a > 0.4 ? 0.75 : 0.10, uGhost);`)
+        diffuseColor.a = mix(1.0, vState.a > 0.83 ? 0.75 : 0.05, uGhost);`)
   }
   material.customProgramCacheKey = () => `dothi-building-${featureName}`
   mesh.material = material

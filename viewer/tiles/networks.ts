@@ -19,13 +19,18 @@ export function createNetwork(options: Omit<TilesetOptions, 'dress' | 'undress'>
         colours.set([colour.r, colour.g, colour.b], i * 3)
       }
       mesh.geometry.setAttribute('color', new BufferAttribute(colours, 3))
-      const material = new MeshLambertMaterial({ vertexColors: true, flatShading: !mesh.geometry.getAttribute('normal') })
+      if (!mesh.geometry.getAttribute('normal')) mesh.geometry.computeVertexNormals()
+      // Drawn after the glass, which lies over them: what is below shall be seen.
+      const material = new MeshLambertMaterial({ vertexColors: true, transparent: true })
       material.onBeforeCompile = (shader) => {
-        shader.fragmentShader = shader.fragmentShader.replace('#include <opaque_fragment>', 'outgoingLight = outgoingLight * 0.55 + diffuseColor.rgb * 0.6;\n#include <opaque_fragment>')
+        // A pipe of 20 cm would vanish from the air: none is thinner than about three pixels.
+        shader.vertexShader = shader.vertexShader.replace('#include <begin_vertex>', `#include <begin_vertex>
+          transformed += normal * length((modelViewMatrix * vec4(position, 1.0)).xyz) * 0.0014;`)
+        shader.fragmentShader = shader.fragmentShader.replace('#include <opaque_fragment>', 'outgoingLight = outgoingLight * 0.7 + diffuseColor.rgb * 0.75;\n#include <opaque_fragment>')
       }
       material.customProgramCacheKey = () => 'dothi-network'
       mesh.material = material
-      mesh.renderOrder = 1
+      mesh.renderOrder = 6
     },
     undress() { /* geometry and material go with the tile */ },
   })
