@@ -66,7 +66,7 @@ t.test('the viewer', { timeout: 220_000 }, async (t) => {
     args: ['--headless', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   })
   t.teardown(() => browser.close())
-  const page = await browser.newPage({ viewport: { width: 1000, height: 640 } })
+  const page = await browser.newPage({ viewport: { width: 1000, height: 640 }, reducedMotion: 'reduce' })
   page.setDefaultTimeout(60_000)
   mkdirSync(SCREENSHOTS, { recursive: true })
   const problems: string[] = []
@@ -159,8 +159,8 @@ t.test('the viewer', { timeout: 220_000 }, async (t) => {
     const dry = await shot('dry')
     if (!await page.$('dothi-simulate')) await page.click('[data-panel=simulate]')
     await page.click('[data-action=run]')
-    await page.waitForSelector('dothi-time-bar .label-simulation')
-    t.equal(await page.textContent('dothi-time-bar .label-simulation'), 'SIMULATION – NOT A FORECAST')
+    await page.waitForSelector('dothi-time-bar .words .label-simulation')
+    t.equal(await page.textContent('dothi-time-bar .words .label-simulation'), 'SIMULATION – NOT A FORECAST')
     await page.waitForSelector('.figures')
     await page.evaluate('dothi.store.update({ playing: false, time: 3600 })')
     await until(page, '!dothi.runs.buffering')

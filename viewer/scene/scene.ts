@@ -72,7 +72,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
   const lighting = createLighting(scene, true)
   const frame = createFrame({ lon: info.city.home.lon, lat: info.city.home.lat, geoidOffset: info.city.geoidOffset })
   const pool = createWorkerPool()
-  const points = createPointLayers()
+  const points = createPointLayers(!software)
   const outline = createOutline('#b3262e', 3)
   const found = createOutline('#0e6e73', 2)
   const raycaster = new Raycaster()
@@ -127,6 +127,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       terrain: info.terrain && { minzoom: info.terrain.minzoom, maxzoom: info.terrain.maxzoom },
       layers: allLayers.map(paintLayerOf),
       textureSize: 512,
+      segments: software ? 32 : 64,
       seaIsFlat: !info.city.sample,
     })
   }

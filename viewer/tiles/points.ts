@@ -45,7 +45,7 @@ const discs = new ShaderMaterial({
 const crown = new IcosahedronGeometry(1, 0)
 const leaf = new MeshLambertMaterial({ color: '#ffffff', flatShading: true })
 
-export function createPointLayers(): PointLayers {
+export function createPointLayers(treeShadows: boolean): PointLayers {
   const group = new Group()
   const tiles = new Map<string, Group>()
   const drop = (key: string) => {
@@ -64,7 +64,7 @@ export function createPointLayers(): PointLayers {
       const tile = new Group()
       tile.position.copy(center)
       tile.visible = wasVisible
-      for (const set of sets) tile.add(set.layer === 'trees' ? plant(set) : discsOf(set))
+      for (const set of sets) tile.add(set.layer === 'trees' ? plant(set, treeShadows) : discsOf(set))
       group.add(tile)
       tiles.set(key, tile)
     },
@@ -91,7 +91,7 @@ function discsOf(set: PointSet): Points {
 const place = new Matrix4()
 const tint = new Color()
 
-function plant(set: PointSet): InstancedMesh {
+function plant(set: PointSet, shadows: boolean): InstancedMesh {
   const mesh = new InstancedMesh(crown, leaf, set.ids.length)
   set.ids.forEach((id, i) => {
     const noise = (id * 0.61803) % 1
@@ -102,7 +102,7 @@ function plant(set: PointSet): InstancedMesh {
     mesh.setMatrixAt(i, place)
     mesh.setColorAt(i, tint.setHSL(0.24 + noise * 0.05, 0.19, 0.5 + noise * 0.1))
   })
-  mesh.castShadow = true
+  mesh.castShadow = shadows
   mesh.frustumCulled = false
   return mesh
 }

@@ -24,6 +24,8 @@ export interface Settings {
   /** All layers, in drawing order; `shown` says which of them. */
   readonly layers: readonly PaintLayer[]
   readonly textureSize: number
+  /** Quads along a tile's side at most. */
+  readonly segments: number
   /** No layer names the sea: ground at exactly 0 is taken for it. */
   readonly seaIsFlat: boolean
 }

@@ -178,12 +178,14 @@ export function createTerrain(options: TerrainOptions): Terrain {
       return node.mesh !== null
     }
     const { z, x, y } = node.tile
+    // Roots come first of all: they are what stands in for everything that is not there yet.
+    if (z === ROOT_ZOOM) request(node)
     node.children ??= [0, 1, 2, 3].map((q) => createNode({ z: z + 1, x: x * 2 + (q & 1), y: y * 2 + (q >> 1) }))
     const before = out.length
     let covered = true
     for (const child of node.children) covered = visit(child, eye, scale, out) && covered
     if (covered) return true
-    if (z === ROOT_ZOOM || (size < SPLIT_PX * 3 && !node.mesh)) request(node)
+    if (size < SPLIT_PX * 3 && !node.mesh) request(node)
     if (!node.mesh) return false
     out.length = before
     out.push(node)

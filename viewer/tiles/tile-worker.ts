@@ -80,7 +80,7 @@ const sourceOf = (layer: PaintLayer, tile: Tile) =>
 /** Vertices follow the stored heights: more of them would add nothing. */
 function segmentsOf(tile: Tile): number {
   const beyond = settings.terrain ? tile.z - settings.terrain.maxzoom : 0
-  return beyond <= 0 ? 64 : Math.max(16, 64 >> beyond)
+  return beyond <= 0 ? settings.segments : Math.max(16, settings.segments >> beyond)
 }
 
 /** Beds lie below the water that people see: where the mask says water, nothing is lower than mean sea level. */
