@@ -108,6 +108,7 @@ async function open(city: CityInfo): Promise<void> {
   app.emit('scene')
   follow(store.state, new Set(['selection', 'underground', 'run', 'playing', 'filter']))
   store.subscribe(follow)
+  if (!store.state.run && !asked.run) void awaitFirstRun()
   addEventListener('hashchange', () => {
     if (location.hash !== encodeState(store.state)) {
       const next = decodeState(location.hash)
@@ -160,6 +161,19 @@ function latestRun({ scenarios }: CityInfo): string | null {
     if (id) return id
   }
   return null
+}
+
+/** A city that has just been loaded computes its first flood by itself: it is shown as soon as it has water. */
+async function awaitFirstRun(): Promise<void> {
+  for (let i = 0; i < 40 && !store.state.run && app.city?.scenarios.length; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 3000))
+    const city = await getCity().catch(() => null)
+    const run = city && latestRun(city)
+    if (!run || store.state.run) continue
+    app.city = { ...app.city, scenarios: city.scenarios }
+    app.emit('city')
+    return store.update({ run, time: 0, playing: true })
+  }
 }
 
 /** Vietnamese unless the reader has chosen otherwise. */

@@ -118,6 +118,7 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'impact.title': 'Who is affected',
   'impact.buildings': 'Buildings flooded',
   'impact.people': 'People in flooded buildings',
+  'impact.peopleCount': 'People',
   'impact.roads': 'Roads impassable',
   'impact.facilities': 'Facilities flooded',
   'impact.depth': 'Depth',

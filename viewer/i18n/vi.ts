@@ -117,6 +117,7 @@ export const vi = {
   'impact.title': 'Ai bị ảnh hưởng',
   'impact.buildings': 'Công trình ngập',
   'impact.people': 'Người trong công trình ngập',
+  'impact.peopleCount': 'Người',
   'impact.roads': 'Đường không đi được',
   'impact.facilities': 'Cơ sở dịch vụ ngập',
   'impact.depth': 'Độ sâu',

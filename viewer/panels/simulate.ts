@@ -84,7 +84,7 @@ class Simulate extends Panel {
       <label class="switch"><input type="checkbox" role="switch" .checked=${colourBuildings} @change=${() => { this.app.runs.colourBuildings = !colourBuildings }}>${this.t('impact.colour')}</label>
       ${flooded ? html`
         <table><caption>${this.t('impact.byDepth')}</caption>
-          <thead><tr><th>${this.t('impact.depth')}</th><th>${this.t('impact.buildings')}</th><th>${this.t('impact.people')}</th></tr></thead>
+          <thead><tr><th>${this.t('impact.depth')}</th><th>${this.l(this.app.layer('buildings')?.title)}</th><th>${this.t('impact.peopleCount')}</th></tr></thead>
           <tbody>${classes.map(({ name, colour, buildings, people }) => html`<tr><td><i class="swatch" style="--c:${colour};--l:${colour}"></i>${this.l(DEPTH_CLASSES[name])}</td><td>${this.n(buildings)}</td><td>${this.n(people)}</td></tr>`)}</tbody></table>
         <h3>${this.t('impact.byUse')}</h3>
         <dothi-impact-chart></dothi-impact-chart>` : html`<p class="muted">${this.t('impact.none')}</p>`}

@@ -49,9 +49,9 @@ function paintPlain(context: Context, layer: PaintLayer, source: SourceTile, pla
     if (feature.type === 3) {
       const fill = colourOf(style.fill, feature.properties)
       if (fill) {
-        context.globalAlpha = opacity * (layer.geometry === 'any' ? 0.45 : 1)
+        context.globalAlpha = opacity * (layer.geometry === 'any' ? 0.4 : 1)
         context.fillStyle = fill
-        context.fill('evenodd')
+        context.fill()
       }
     }
     const line = colourOf(style.line, feature.properties)
@@ -94,7 +94,7 @@ function paintRoads(context: Context, layer: PaintLayer, source: SourceTile, pla
       if (feature.type === 3) {
         trace(context, feature, place)
         context.fillStyle = surface(feature)
-        if (pass === 'casing') { context.lineWidth = 1.2; context.strokeStyle = ROAD_CASING; context.stroke() } else context.fill('evenodd')
+        if (pass === 'casing') { context.lineWidth = 1.2; context.strokeStyle = ROAD_CASING; context.stroke() } else context.fill()
         continue
       }
       const px = ribbonPixels(width, job)
@@ -129,7 +129,7 @@ export function paintRoadCut(mask: Context, source: SourceTile, job: PaintJob): 
     if (feature.type === 1) return
     trace(mask, feature, place)
     if (feature.type === 3) {
-      mask.fill('evenodd')
+      mask.fill()
     } else {
       mask.lineWidth = ribbonPixels(roadWidth(feature.properties), job) + 1.5
       mask.stroke()
@@ -149,7 +149,7 @@ function paintParcels(context: Context, layer: PaintLayer, source: SourceTile, p
     if (fill) {
       context.globalAlpha = Math.min(0.22, layer.style.opacity ?? 0.22)
       context.fillStyle = fill
-      context.fill('evenodd')
+      context.fill()
     }
     if (near > 0) {
       context.globalAlpha = near * 0.5
@@ -185,7 +185,7 @@ export function paintContactShadow(context: Context, scratch: OffscreenCanvas, s
   eachFeature(source, (feature) => {
     if (feature.type !== 3) return
     trace(ink, feature, place)
-    ink.fill('evenodd')
+    ink.fill()
   })
   context.save()
   if (job.metresPerPixel < 5 && 'filter' in context) {
@@ -215,7 +215,7 @@ export function paintWaterMask(mask: Context, source: SourceTile, job: PaintJob)
     mask.fillStyle = mask.strokeStyle = atSea ? '#f00' : '#000'
     trace(mask, feature, place)
     if (feature.type === 3) {
-      mask.fill('evenodd')
+      mask.fill()
     } else {
       mask.lineWidth = Math.max(1, (Number(feature.properties.width_m) || 5) / job.metresPerPixel)
       mask.stroke()
