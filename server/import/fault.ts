@@ -21,8 +21,3 @@ export function asBadFile(what: string, error: unknown): unknown {
   if (code === 'Z_BUF_ERROR') return badFile(`The ${what} ends too early: it is truncated. Copy or download it again.`)
   return badFile(`The ${what} cannot be read: ${message.split('\n')[0]!.slice(0, 200)}.`)
 }
-
-/** A geometry that cannot be read or encoded; the message is the reason of the row's reject. */
-export class GeometryFault extends Error {
-  override readonly name = 'GeometryFault'
-}

@@ -1,10 +1,11 @@
 import sqlite from 'node-sqlite3-wasm'
 import type { Feature } from '../../core/feature.js'
 import type { GeoJsonGeometry } from '../../core/filter/ast.js'
-import { asBadFile, badFile, GeometryFault, reading } from './fault.js'
+import { GeometryFault } from '../../core/geometry/wkb-bytes.js'
+import { asBadFile, badFile, reading } from './fault.js'
 import { sridOfWkt } from './crs.js'
 import type { SourceFile, SourceLayer } from './source.js'
-import { WkbGeometry } from './wkb.js'
+import { WkbGeometry } from './wkb-geometry.js'
 
 type Database = InstanceType<typeof sqlite.Database>
 interface GeometryColumn { table_name: string; column_name: string; identifier: string | null; organization: string; code: number | bigint; definition: string; srs_id: number | bigint }

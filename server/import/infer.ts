@@ -1,6 +1,6 @@
 import type { Feature } from '../../core/feature.js'
 import { STORE_COLUMNS, type Column, type ColumnType, type Layer, type Style } from '../../layers/layer.js'
-import { GeometryFault } from './fault.js'
+import { GeometryFault } from '../../core/geometry/wkb-bytes.js'
 import type { SourceLayer } from './source.js'
 
 /** More attributes than this share one JSON column. */

@@ -7,7 +7,7 @@ import type { RevisionWriter, Store } from '../store/store.js'
 import { rowChecker } from './check.js'
 import { CopyWriter } from './copy.js'
 import { encodeGeometry, encodeSolid, type CoordinateRange } from './ewkb.js'
-import { GeometryFault } from './fault.js'
+import { GeometryFault } from '../../core/geometry/wkb-bytes.js'
 
 export interface LoadOptions {
   readonly actor: string

@@ -6,6 +6,7 @@ import { zipSync } from 'fflate'
 import { PbfWriter } from 'pbf'
 import t from 'tap'
 import type { Feature } from '../../core/feature.js'
+import { fromWkb } from '../../core/geometry/wkb.js'
 import { parseCrs, sridOfWkt } from './crs.js'
 import { encodeGeometry } from './ewkb.js'
 import { footprint } from './footprint.js'
@@ -13,7 +14,7 @@ import { columnNames, inferLayer } from './infer.js'
 import { openAny } from './open-source.js'
 import { joinRings } from './osm.js'
 import { gridRaster } from './terrain/grid.js'
-import { decodeWkb, WkbGeometry } from './wkb.js'
+import { WkbGeometry } from './wkb-geometry.js'
 
 const folder = t.testdir()
 const path = (name: string) => join(folder, name)
@@ -241,7 +242,7 @@ t.test('a footprint is the outline of the faces, with holes', async t => {
 })
 
 t.test('WKB in all dimensions, and what it may not be', async t => {
-  const wkb = (hex: string) => decodeWkb(Buffer.from(hex, 'hex'))
+  const wkb = (hex: string) => fromWkb(Buffer.from(hex, 'hex'))
   t.strictSame(wkb('0101000000000000000000f03f0000000000000040'), { type: 'Point', coordinates: [1, 2] })
   t.strictSame(wkb('00000003e93ff000000000000040000000000000004008000000000000'), { type: 'Point', coordinates: [1, 2, 3] }, 'ISO Z, big-endian')
   t.strictSame(wkb('0101000000000000000000f87f000000000000f87f'), { type: 'Point', coordinates: [] }, 'an empty point')

@@ -9,7 +9,7 @@ import { addPrism, addTree } from '../../core/geometry/symbol.js'
 import { addTube } from '../../core/geometry/tube.js'
 import { writeGlb, type PropertyColumn } from './glb.js'
 import { unpackBytes, type PackedBytes } from './packed-bytes.js'
-import { readFlat } from './wkb-rings.js'
+import { flatFromWkb } from '../../core/geometry/wkb.js'
 
 /** Everything a tile is made of; survives structured cloning to a worker. */
 export interface TileJob {
@@ -92,12 +92,12 @@ function extrusionMesh(job: TileJob, { footprints, solids, base, top, wall, roof
     mesh.ground = job.ground[i]!
     const solid = unpackBytes(solids, i)
     if (solid.length) {
-      for (const rings of readFlat(solid).parts) addFace(mesh, rings, metres, { wall, roof })
+      for (const rings of flatFromWkb(solid).parts) addFace(mesh, rings, metres, { wall, roof })
       continue
     }
     const footprint = unpackBytes(footprints, i)
     if (!footprint.length) continue
-    const { kind, parts, dimensions } = readFlat(footprint)
+    const { kind, parts, dimensions } = flatFromWkb(footprint)
     if (kind !== 'polygon') continue
     for (const rings of parts) extrude(mesh, dimensions === 2 ? rings : rings.map(dropZ), { base: base[i]!, top: top[i]!, wall, roof })
   }

@@ -6,7 +6,7 @@ import type { Ground, TilesOf } from './layer-tiles.js'
 import { packHex } from './packed-bytes.js'
 import { linearRgb, paintColour } from './paint-colour.js'
 import { heightsAt } from './terrain-store.js'
-import { readFlat } from './wkb-rings.js'
+import { flatFromWkb } from '../../core/geometry/wkb.js'
 
 /** `rows` in feature order with `geom`, `solid`, `height` and the layer's level columns; the ground under each. */
 export async function prepareShapes(store: Store, of: TilesOf, rows: readonly Row[], ground: readonly Ground[]): Promise<TileJob['shapes']> {
@@ -63,7 +63,7 @@ const CABLE_DIAMETER_M = 0.15
  * else one level; else the usual cover.
  */
 async function tubes(store: Store, { layer, branch, asOf }: TilesOf, rows: readonly Row[]): Promise<Tubes> {
-  const lines = rows.flatMap((row, feature) => readFlat(Buffer.from(row.geom as string, 'hex')).parts
+  const lines = rows.flatMap((row, feature) => flatFromWkb(Buffer.from(row.geom as string, 'hex')).parts
     .map(part => ({ feature, row, points: densified(part[0]!, DRAPE_STEP_M) })))
   const terrain = await heightsAt(store, lines.flatMap(line => line.points), { branch, asOf })
   let at = 0
@@ -134,7 +134,7 @@ function symbols(layer: Layer, rows: readonly Row[], ground: readonly Ground[]):
       const top = isBuried ? surface : base + height
       const width = shape === 'tree' ? valueOf(row, crown) ?? height * 0.6 : isBuried ? 1 : Math.min(2.5, Math.max(0.3, height / 6))
       const colour = paintColour(layer.style.circle, row, '#7f9f6a')
-      return readFlat(Buffer.from(row.geom as string, 'hex')).parts.map(([point]) => ({ feature, lon: point![0]!, lat: point![1]!, base, top, width, colour }))
+      return flatFromWkb(Buffer.from(row.geom as string, 'hex')).parts.map(([point]) => ({ feature, lon: point![0]!, lat: point![1]!, base, top, width, colour }))
     }),
   }
 }
