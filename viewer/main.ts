@@ -87,7 +87,7 @@ async function open(city: CityInfo): Promise<void> {
   const projection = loadProjection(city.city.srid)
   try {
     const { createScene } = await import('./scene/scene.js')
-    app.scene = createScene(canvas, city, city.layers, shownLayers(city.layers, store.state), {
+    app.scene = createScene(canvas, city, city.layers, shownLayers(city.layers, store.state), store.state.camera, {
       onCamera: (camera) => store.update({ camera }),
       onPick(picked, at) {
         app.picked = picked
@@ -96,6 +96,12 @@ async function open(city: CityInfo): Promise<void> {
       },
       onCursor(cursor) { app.cursor = cursor; app.emit('cursor') },
       onFloodFrame: () => app.runs.sync(),
+      onFar(camera) {
+        // The address holds everything, so the page opens again around the other place.
+        store.update({ camera })
+        history.replaceState(null, '', location.pathname + encodeState(store.state))
+        location.reload()
+      },
       onTick: (seconds) => app.runs.tick(seconds),
       onBusy(pending) { if (Math.sign(pending) !== Math.sign(app.busy)) { app.busy = pending; app.emit('busy') } },
     })

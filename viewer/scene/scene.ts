@@ -30,7 +30,12 @@ export interface SceneEvents {
   onBusy(pending: number): void
   /** A frame of the run has arrived: the shown time may be ready now. */
   onFloodFrame(): void
+  /** A place too far away for this scene's flat frame is wanted: it takes a scene of its own. */
+  onFar(camera: CameraState): void
 }
+
+/** Metres from the origin up to which the tangent frame serves; data may be anywhere in the world. */
+const FRAME_REACH = 150_000
 
 export interface CursorPosition { readonly lon: number; readonly lat: number; readonly height: number; readonly depth: number | null }
 
@@ -60,7 +65,7 @@ export interface CityScene {
 
 const WEAK_GPU = /swiftshader|llvmpipe|software/i
 
-export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: readonly ClientLayer[], shown: readonly string[], events: SceneEvents): CityScene {
+export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: readonly ClientLayer[], shown: readonly string[], opening: CameraState, events: SceneEvents): CityScene {
   const renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: 'high-performance', reversedDepthBuffer: true })
   renderer.outputColorSpace = SRGBColorSpace
   renderer.toneMapping = NoToneMapping
@@ -70,7 +75,11 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
   const software = WEAK_GPU.test(gpuName(renderer))
   const scene = new Scene()
   const lighting = createLighting(scene, true)
-  const frame = createFrame({ lon: info.city.home.lon, lat: info.city.home.lat, geoidOffset: info.city.geoidOffset })
+  const { home, geoidOffset } = info.city
+  const reaches = (origin: { lon: number; lat: number }, at: { lon: number; lat: number }) =>
+    Math.hypot((at.lon - origin.lon) * Math.cos((origin.lat * Math.PI) / 180), at.lat - origin.lat) * 111_320 < FRAME_REACH
+  const { lon, lat } = reaches(home, opening) ? home : opening
+  const frame = createFrame({ lon, lat, geoidOffset })
   const pool = createWorkerPool()
   const points = createPointLayers(!software)
   const outline = createOutline('#b3262e', 3)
@@ -256,11 +265,14 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
     frame,
     buildings,
     camera,
-    setCamera({ lon, lat, distance, heading, pitch }) {
+    setCamera(to) {
+      const { lon, lat, distance, heading, pitch } = to
+      if (!reaches(frame.origin, to)) return events.onFar(to)
       const [x, y] = frame.toLocal(lon, lat, 0)
       rig.set({ x, y, distance, heading, pitch })
     },
     flyTo(lon, lat, to = {}, milliseconds) {
+      if (!reaches(frame.origin, { lon, lat })) return events.onFar({ ...camera(), ...to, lon, lat })
       const [x, y] = frame.toLocal(lon, lat, 0)
       rig.fly({ x, y, ...to }, milliseconds)
     },
