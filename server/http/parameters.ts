@@ -108,8 +108,21 @@ export function expectation(schema: TSchema): string {
 export function bodyChecker(schema: TSchema): (body: unknown) => unknown {
   const validate: ValidateFunction = ajv.compile(schema)
   return (body) => {
+    refuseUnstorable(body)
     if (!validate(body)) throw badBody(bodyError(validate.errors![0]!), { pointer: validate.errors![0]!.instancePath })
     return body
+  }
+}
+
+const MAX_BODY_DEPTH = 64
+
+/** PostgreSQL's text and jsonb take neither a zero byte nor half a surrogate pair, which JSON can spell. */
+function refuseUnstorable(value: unknown, pointer = '', depth = 0): void {
+  if (typeof value === 'string') {
+    if (/\0|\p{Surrogate}/u.test(value)) throw badBody(`“${cut(pointer)}” holds a character that no text has: a zero byte or half a surrogate pair.`, { pointer })
+  } else if (typeof value === 'object' && value !== null) {
+    if (depth === MAX_BODY_DEPTH) throw badBody(`The body is nested deeper than ${MAX_BODY_DEPTH} levels.`)
+    for (const [name, member] of Object.entries(value)) refuseUnstorable(member, `${pointer}/${name}`, depth + 1)
   }
 }
 

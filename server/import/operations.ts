@@ -75,7 +75,10 @@ async function parts(request: Call['request'], folder: string): Promise<{ fields
   const names: string[] = []
   const written: Promise<void>[] = []
   const form = malformed(() => busboy({ headers: request.headers, defParamCharset: 'utf8', limits: { fileSize: MAX_UPLOAD_BYTES, files: MAX_FILES, fields: 40, fieldSize: 1 << 16 } }))
-  form.on('field', (name, value) => { fields[name] = value })
+  form.on('field', (name, value) => {
+    if (value.includes('\0')) form.destroy(badBody(`The field “${name.slice(0, 40)}” holds a zero byte.`))
+    else fields[name] = value
+  })
   form.on('filesLimit', () => form.destroy(badBody(`At most ${MAX_FILES} files can be sent at once.`)))
   form.on('file', (_field, stream, { filename }) => {
     const name = safeName(filename ?? 'upload')

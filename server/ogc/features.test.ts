@@ -145,7 +145,7 @@ t.test('OGC API Features', async (t) => {
       ['asOf=then', /revision/], ['asOf=99999999', /latest is/], ['asOf=-1', /revision/], ['cursor=zzz', /next/], ['properties=nmae', /Did you mean “name”/],
       ['floors=many', /an integer/], ['open=perhaps', /true or false/], ['since=soon', /date/],
       [`filter=${encodeURIComponent('floors >')}`, /character 9/], [`filter=${encodeURIComponent(`floors = 'x'`)}`, /cannot be compared/], [`filter=${encodeURIComponent('colour = 1')}`, /no property/], [`filter=${encodeURIComponent(`meter = 'M1'`)}`, /no property/],
-      ['filter=%7B&filter-lang=cql2-json', /not JSON/], ['filter-lang=sql&filter=1', /one of cql2-text, cql2-json/], ['f=xml', /one of json, html/], ['kind=%00', /NUL/],
+      ['filter=%7B&filter-lang=cql2-json', /not JSON/], ['filter-lang=sql&filter=1', /one of cql2-text, cql2-json/], ['f=xml', /one of json, html/], ['kind=%00', /NUL/], [`filter-crs=EPSG:3857&filter=s_intersects(geom,BBOX(-1e308,-1e308,1e308,1e308))`, /do not lie/],
     ]
     for (const [query, says] of cases) {
       const response = await get(`${items}?${query}`, { Accept: 'application/geo+json' })

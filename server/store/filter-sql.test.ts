@@ -73,6 +73,7 @@ t.test('filters', async t => {
     await fails({ op: 's_intersects', property: 'owner', geometry: { bbox: [0, 0, 1, 1] } }, /takes the property “geom”/)
     await fails({ op: '=', left: p('dug'), right: { date: '2025-02-30' } }, /not a date/)
     await fails({ op: '=', left: p('seen'), right: { timestamp: 'yesterday' } }, /not an instant/)
+    await fails({ op: '=', left: p('seen'), right: { timestamp: '2025-06-30T23:59:59+18:00' } }, /not an instant/)
     await fails({ op: '=', left: p('depth'), right: v(NaN) }, /finite number/)
     await fails({ op: 'and', args: [] }, /at least one/)
     await fails({ op: 'like', left: p('name'), pattern: 'a\\' }, /lone backslash/)

@@ -137,8 +137,8 @@ async function literalInCrs84(call: Call, geometry: GeometryLiteral, crs: Crs, p
   const { rows } = await sql<{ geometry: string | null }>`
     select st_asgeojson(st_transform(st_setsrid(${dense}, ${crs.srid}::int), 4326), 9, 0) as geometry`
     .execute(call.app.store.pool(call.reader.clearance))
-    // PROJ and PostGIS report what they cannot transform as an internal error of the database.
-    .catch((error: { code?: string }) => { throw error.code === 'XX000' || error.code === '22023' ? outside() : error })
+    // PROJ and PostGIS report what they cannot transform as an internal error of the database, or as an overflow.
+    .catch((error: { code?: string }) => { throw ['XX000', '22023', '22003'].includes(error.code ?? '') ? outside() : error })
   const found = rows[0]?.geometry
   if (!found || /null|inf|nan/i.test(found)) throw outside()
   return { geojson: JSON.parse(found) as GeoJsonGeometry }
