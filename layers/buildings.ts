@@ -66,7 +66,7 @@ export const buildings: Layer = {
     },
     {
       source: 'cityjson', when: { type: ['Building', 'BuildingPart'] },
-      columns: { code: ['identificatie', 'gml:id', 'id'], name: ['name', 'gml:name'], use: ['function', 'class', 'usage'], storeys: ['storeysAboveGround', 'b3_bouwlagen'], basement_storeys: 'storeysBelowGround', year_built: ['yearOfConstruction', 'oorspronkelijkbouwjaar', 'oorspronkelijk_bouwjaar'], height: ['measuredHeight', 'b3_h_dak_max'], roof: ['roofType', 'b3_dak_type'] },
+      columns: { code: ['identificatie', 'gml:id', 'id'], name: ['name', 'gml:name'], use: ['function', 'class', 'usage'], storeys: ['storeysAboveGround', 'b3_bouwlagen'], basement_storeys: 'storeysBelowGround', year_built: ['yearOfConstruction', 'oorspronkelijkbouwjaar', 'oorspronkelijk_bouwjaar'], height: 'measuredHeight', roof: ['roofType', 'b3_dak_type'] },
       values: { use: { '*': 'other' }, roof: { flat: 'flat', horizontal: 'flat', '*': 'other' } },
     },
     {

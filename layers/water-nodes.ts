@@ -28,7 +28,9 @@ export const waterNodes: Layer = {
   zoom: { min: 14, max: 18 },
   sources: [
     { source: 'osm', when: { emergency: 'fire_hydrant' }, columns: { kind: '=hydrant', code: 'ref', managing_unit: 'operator' } },
-    { source: 'epanet', columns: { code: ['id', 'ID', 'NAME', 'name'], level_m: ['elevation', 'ELEVATION'], demand_lps: ['base_demand', 'DEMAND'], kind: '=junction' } },
+    // WNTR's demands are in m³/s; those of an EPANET file are in its own flow unit, here L/s.
+    { source: 'wntr', when: { base_demand: '*', demand_pattern: '*' }, columns: { code: 'name', level_m: 'elevation', demand_lps: 'base_demand*1000', kind: '=junction' } },
+    { source: 'epanet', columns: { code: ['id', 'ID', 'NAME', 'name'], level_m: ['elevation', 'ELEVATION'], demand_lps: 'DEMAND', kind: '=junction' } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
 }

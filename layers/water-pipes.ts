@@ -30,6 +30,8 @@ export const waterPipes: Layer = {
   zoom: { min: 13, max: 18 }, importance: 'dn_mm',
   sources: [
     { source: 'osm', when: { man_made: 'pipeline', substance: ['water', 'drinking_water'] }, columns: { dn_mm: 'diameter', managing_unit: 'operator', code: 'ref' } },
+    // WNTR writes networks in SI units, diameters in metres; an EPANET file has millimetres (or inches: then map `dn_mm=DIAMETER*25.4`).
+    { source: 'wntr', when: { start_node_name: '*', end_node_name: '*' }, columns: { code: 'name', dn_mm: 'diameter*1000', length_m: 'length', roughness_c: 'roughness', from_node: 'start_node_name', to_node: 'end_node_name' } },
     { source: 'epanet', columns: { code: ['id', 'ID', 'NAME', 'name'], dn_mm: ['diameter', 'DIAMETER'], length_m: ['length', 'LENGTH'], roughness_c: ['roughness', 'ROUGHNESS'], from_node: ['start_node', 'NODE1'], to_node: ['end_node', 'NODE2'] } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
