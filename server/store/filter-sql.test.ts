@@ -52,6 +52,12 @@ t.test('filters', async t => {
       [{ op: 'like', left: { fold: 'casei', arg: p('name') }, pattern: 'GIẾNG HÒA%' }, [b]],
       [{ op: 'like', left: { fold: 'accenti', arg: p('name') }, pattern: 'Giếng%' }, [a]],
       [{ op: 'like', left: { fold: 'casei', arg: { fold: 'accenti', arg: p('name') } }, pattern: 'GIENG HOÀ%' }, [a, b]],
+      [{ op: '=', left: p('name'), right: v('Giếng Hòa Vang') }, [a]],
+      [{ op: '=', left: v('giếng Hoà Vang'.normalize('NFD')), right: p('name') }, [b]],
+      [{ op: 'in', left: p('name'), values: [v('Giếng Hòa Vang'), v('giếng Hoà Vang'), v('Gieng Hoa Vang')] }, [a, b]],
+      [{ op: '=', left: p('name'), right: v('Giếng Hoá Vang') }, []],
+      [{ op: 'and', args: [{ op: '<>', left: p('name'), right: v('Giếng Hòa Vang') }, { op: '<', left: p('depth'), right: v(50) }] }, [b]],
+      [{ op: '=', left: { fold: 'casei', arg: p('name') }, right: { fold: 'casei', arg: v('GIẾNG HOÀ VANG') } }, [a, b]],
       [{ op: '=', left: { fold: 'accenti', arg: p('name') }, right: { fold: 'accenti', arg: v('Dap 100%_\\') } }, [c]],
       [{ op: 's_intersects', property: 'geom', geometry: { bbox: [108.05, 15, 108.25, 17] } }, [a, b]],
       [{ op: 's_intersects', property: 'geometry', geometry: { geojson: { type: 'Polygon', coordinates: [[[108.15, 15], [108.25, 15], [108.2, 17], [108.15, 15]]] } } }, [b]],
@@ -104,6 +110,12 @@ t.test('filters', async t => {
     const { rows } = await sql<Record<string, string>>`
       select dothi.fold(x) as fold, dothi.fold_case(x) as "foldCase", dothi.fold_accents(x) as "foldAccents" from unnest(${texts}::text[]) with ordinality u (x, n) order by n`.execute(store.db)
     t.strictSame(rows, texts.map(x => ({ fold: fold(x), foldCase: foldCase(x), foldAccents: foldAccents(x) })))
+  })
+
+  t.test('a tone has one place in a final oa, oe, uy, and stays where it is elsewhere', async t => {
+    const pairs = { 'Hoà Khoẻ thuỷ': 'Hòa Khỏe thủy', HOÀ: 'HÒA', 'Hòa-Thuý': 'Hòa-Thúy', 'hoàn toàn khoẻn': 'hoàn toàn khoẻn', oầ: 'oầ', résumé: 'résumé', thuyền: 'thuyền', ascii: 'ascii' }
+    const { rows } = await sql<{ placed: string }>`select dothi.place_tone(x) as placed from unnest(${Object.keys(pairs)}::text[]) with ordinality u (x, n) order by n`.execute(store.db)
+    t.strictSame(rows.map(row => row.placed), Object.values(pairs))
   })
 })
 
@@ -179,8 +191,10 @@ t.test('rights', async t => {
     }
   })
 
-  t.test('an id, and a folded name, are answered by an index', async t => {
+  t.test('an id, and a name, are answered by an index', async t => {
     t.match(await plan(store, { where: { op: '=', left: p('id'), right: v(5) } }), /wells_pkey/)
+    t.match(await plan(store, { where: { op: '=', left: p('name'), right: v('w1999') } }), /wells_search_name_idx/)
+    t.match(await plan(store, { where: { op: 'in', left: p('name'), values: [v('w1999'), v('w2999')] } }), /wells_search_name_idx/)
     t.match(await plan(store, { where: { op: 'like', left: { fold: 'casei', arg: { fold: 'accenti', arg: p('name') } }, pattern: '%w1999%' } }), /wells_search_name_idx/)
   })
 

@@ -20,7 +20,7 @@ const MAX_VERTICES = 20_000
 
 /** Compiles a filter for the rows of a layer as a clearance sees them. Throws a 400 Problem. */
 export function filterToSql(filter: Filter, layer: Layer, clearance: Classification): Expression<SqlBool> {
-  return new Compiler(queryables(layer, clearance)).filter(filter, 0)
+  return new Compiler(queryables(layer, clearance), layer).filter(filter, 0)
 }
 
 /** Property → type, of all that a filter may name: what the reader sees, no more. */
@@ -46,11 +46,24 @@ type Kind = 'text' | 'number' | 'boolean' | 'date' | 'timestamp' | 'json'
 const KINDS: Readonly<Record<ColumnType, Kind>> = {
   text: 'text', integer: 'number', number: 'number', boolean: 'boolean', date: 'date', timestamp: 'timestamp', json: 'json',
 }
-interface Typed { readonly kind: Kind; readonly sql: RawBuilder<unknown>; readonly said: string }
+interface Typed {
+  readonly kind: Kind
+  readonly sql: RawBuilder<unknown>
+  readonly said: string
+  /** Words of people, which two spellings of a tone do not tell apart; not a code or an id. */
+  readonly isProse?: boolean
+  /** A column whose folded text has an index. */
+  readonly isSearched?: boolean
+}
 
 class Compiler {
   #nodes = 0
-  constructor(private readonly types: ReadonlyMap<string, ColumnType>) {}
+  readonly #prose: ReadonlySet<string>
+  readonly #searched: ReadonlySet<string>
+  constructor(private readonly types: ReadonlyMap<string, ColumnType>, layer: Layer) {
+    this.#prose = new Set(layer.columns.filter(column => column.type === 'text' && !column.codes).map(column => column.name))
+    this.#searched = new Set(layer.searchable)
+  }
 
   filter(filter: Filter, depth: number): RawBuilder<SqlBool> {
     if (depth > MAX_DEPTH) throw badParameter('filter', `The filter is nested deeper than ${MAX_DEPTH} levels.`)
@@ -76,12 +89,14 @@ class Compiler {
         const left = this.scalar(filter.left)
         const values = filter.values.map(value => this.scalar(value))
         for (const value of values) alike(left, value)
-        return sql<SqlBool>`(${left.sql} in (${sql.join(values.map(value => value.sql))}))`
+        return oneOf(left, values)
       }
       case 's_intersects': return this.#intersects(filter.property, filter.geometry)
       case '=': case '<>': case '<': case '>': case '<=': case '>=': {
         const [left, right] = [this.scalar(filter.left), this.scalar(filter.right)]
         alike(left, right)
+        if (filter.op === '=') return 'literal' in filter.left ? oneOf(right, [left]) : oneOf(left, [right])
+        if (filter.op === '<>') return sql<SqlBool>`(not ${oneOf(left, [right])})`
         return sql<SqlBool>`(${left.sql} ${sql.raw(filter.op)} ${right.sql})`
       }
       default: throw badParameter('filter', `The filter has the unknown operator “${String((filter as { op: unknown }).op).slice(0, 40)}”.`)
@@ -102,7 +117,8 @@ class Compiler {
   #property(name: string): Typed {
     const type = this.types.get(name)
     if (!type) throw unknownProperty(name, this.types.keys())
-    return { kind: KINDS[type], sql: sql`${sql.ref(`${ROWS}.${name}`)}`, said: `${name} (${type})` }
+    const isProse = this.#prose.has(name)
+    return { kind: KINDS[type], sql: sql`${sql.ref(`${ROWS}.${name}`)}`, said: `${name} (${type})`, isProse, isSearched: isProse && this.#searched.has(name) }
   }
 
   #fold(fold: 'casei' | 'accenti', arg: Scalar, depth: number): Typed {
@@ -110,7 +126,7 @@ class Compiler {
     const both = 'fold' in arg && arg.fold !== fold
     const inner = this.scalar(both ? (arg as { arg: Scalar }).arg : arg, depth + 1)
     if (inner.kind !== 'text') throw badParameter('filter', `${fold} takes text, not ${inner.said}.`)
-    return { ...inner, sql: foldSql(both ? 'fold' : fold === 'casei' ? 'fold_case' : 'fold_accents', inner.sql) }
+    return { ...inner, isProse: inner.isProse && fold === 'casei' && !both, isSearched: false, sql: foldSql(both ? 'fold' : fold === 'casei' ? 'fold_case' : 'fold_accents', inner.sql) }
   }
 
   /** The pattern is folded as its left side is, so that `casei(name) like 'HÒA%'` finds what it says. */
@@ -137,6 +153,18 @@ class Compiler {
   #count() {
     if (++this.#nodes > MAX_NODES) throw badParameter('filter', `The filter has more than ${MAX_NODES} parts.`)
   }
+}
+
+/**
+ * Equality with one of several values. Where the column is searched, the folded text, which is equal wherever the text
+ * is, brings in its index.
+ */
+function oneOf(left: Typed, values: readonly Typed[]): RawBuilder<SqlBool> {
+  const among = (text: (side: Typed) => RawBuilder<unknown>) => values.length === 1
+    ? sql<SqlBool>`(${text(left)} = ${text(values[0]!)})` : sql<SqlBool>`(${text(left)} in (${sql.join(values.map(text))}))`
+  if (![left, ...values].some(side => side.isProse)) return among(side => side.sql)
+  const same = among(side => sql`dothi.place_tone(${side.sql})`)
+  return left.isSearched ? sql<SqlBool>`(${among(side => foldSql('fold', side.sql))} and ${same})` : same
 }
 
 function foldSql(name: 'fold' | 'fold_case' | 'fold_accents', text: RawBuilder<unknown>): RawBuilder<unknown> {

@@ -3,6 +3,7 @@ import type { Database } from '../database.js'
 import * as store from './001-store.js'
 import * as terrain from './002-terrain.js'
 import * as scenarios from './003-scenarios.js'
+import * as tone from './004-tone.js'
 
 export interface Migration {
   readonly name: string
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: '001-store', up: store.up },
   { name: '002-terrain', up: terrain.up },
   { name: '003-scenarios', up: scenarios.up },
+  { name: '004-tone', up: tone.up },
 ]
