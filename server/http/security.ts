@@ -21,7 +21,7 @@ export function isolate(response: Response): void {
   response.setHeader('Cross-Origin-Embedder-Policy', 'credentialless')
 }
 
-const EXPOSED = 'Link, Content-Crs, ETag, Location, OGC-NumberMatched, OGC-NumberReturned, Server-Timing, X-Request-Id, X-Features-Truncated, Retry-After'
+const EXPOSED = 'Link, Content-Crs, ETag, Location, OGC-NumberMatched, OGC-NumberReturned, Server-Timing, X-Request-Id, X-Features-Truncated, X-Terrain, Retry-After'
 
 /** Any page may read the API; cookies are not sent across sites, tokens must be given by hand. */
 export const cors: RequestHandler = (request, response, next) => {

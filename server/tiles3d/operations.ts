@@ -147,13 +147,20 @@ async function sendTerrainTile(call: Call, response: Response, kind: string, til
   if (notModified(call, response, etag(kind, call.branch, revision, geoidOffset, tileName(tile)), fixed ? 'fixed' : 'live')) return
   if (!storeNumbers.has(store)) storeNumbers.set(store, ++stores)
   const bytes = await answers.get([kind, storeNumbers.get(store), call.branch, revision, geoidOffset, tileName(tile)].join(' '), () => make(at))
+  if (bytes === await seaLevel) response.setHeader('X-Terrain', 'none')
   response.send(bytes)
 }
+
+/** The RGB tile of everywhere without terrain: flat, and told by `X-Terrain: none`, so that nobody takes it for the sea. */
+const seaLevel = terrainRgbPng(new Float32Array(TILE_SIZE * TILE_SIZE).fill(NaN))
 
 async function sendTerrainRgb(call: Call, response: Response): Promise<void> {
   const tile = tileOf(call)
   response.setHeader('Content-Type', 'image/png')
-  await sendTerrainTile(call, response, 'rgb', tile, async at => terrainRgbPng(await terrainTile(call.app.store, tile, at)))
+  await sendTerrainTile(call, response, 'rgb', tile, async at => {
+    const heights = await terrainTile(call.app.store, tile, at)
+    return heights.some(height => height === height) ? terrainRgbPng(heights) : seaLevel
+  })
 }
 
 async function sendTerrainMesh(call: Call, response: Response): Promise<void> {

@@ -401,8 +401,9 @@ t.test('3D tiles and terrain of a real store', async t => {
     const metres = (i: number) => -10_000 + (data[4 * i]! * 65536 + data[4 * i + 1]! * 256 + data[4 * i + 2]!) / 10
     t.strictSame([width, height], [256, 256])
     t.ok([0, 255, 32_768, 65_535].every(i => Math.abs(metres(i) - 8) < 0.051))
-    const sea = PNG.sync.read(Buffer.from((await get('/terrain/rgb/10/5/5')).bytes))
-    t.strictSame([...sea.data.subarray(0, 3)], [1, 134, 160])
+    const nowhere = await get('/terrain/rgb/10/5/5')
+    t.strictSame([...PNG.sync.read(Buffer.from(nowhere.bytes)).data.subarray(0, 3)], [1, 134, 160])
+    t.strictSame([nowhere.headers.get('x-terrain'), png.headers.get('x-terrain')], ['none', null], 'flat for want of data is no sea')
     const summary = await getJson('/terrain')
     t.equal(summary.sources[0].name, 'flat')
     const tilejson = await getJson('/terrain/tilejson')

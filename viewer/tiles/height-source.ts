@@ -61,7 +61,7 @@ export function createHeightSource(range: TerrainRange, decode: (bytes: Blob) =>
 
 async function fetchTile(key: string, decode: (bytes: Blob) => Promise<Uint8ClampedArray>): Promise<HeightTile | null> {
   const response = await fetch(`/terrain/rgb/${key}`)
-  if (response.status === 204 || response.status === 404) return null
+  if (response.status === 204 || response.status === 404 || response.headers.get('X-Terrain') === 'none') return null
   if (!response.ok) throw new Error(`terrain ${key}: ${response.status}`)
   return decodeTerrainRgb(await decode(await response.blob()))
 }
