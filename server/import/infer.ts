@@ -48,7 +48,7 @@ export async function inferLayer(source: SourceLayer, { id, title, source: from 
     group: 'published', kind: 'city', geometry,
     ...(extruded ? { threeD: { form: 'extrude' as const } } : {}),
     columns, ...(label ? { label, searchable: [label] } : {}),
-    style: styleOf(geometry, id), zoom: { min: rows < 2_000 ? 0 : rows < 20_000 ? 8 : 11, max: 16 },
+    style: styleOf(geometry, id, rows), zoom: { min: rows < 2_000 ? 0 : rows < 20_000 ? 8 : 11, max: 16 },
     ...(geometry === 'polygon' ? { importance: 'area' } : geometry === 'line' ? { importance: 'length' } : {}),
     sources: [{ source: from, columns: { ...Object.fromEntries([...names].map(([attribute, name]) => [name, attribute])), ...(heightName && extruded ? { height: heightName } : {}) } }],
     classification: 'open', licence: 'unknown', attribution: from,
@@ -176,14 +176,17 @@ function labelOf(names: ReadonlyMap<string, string>, attributes: ReadonlyMap<str
   return texts[0]?.[1]
 }
 
-/** Quiet, distinguishable colours; which one follows from the name, so that it stays. */
+/**
+ * Quiet, distinguishable colours; which one follows from the name, so that it stays. A few polygons are mostly large
+ * ones (boundaries, zones): a faint tint leaves what lies below readable. Many points are drawn small.
+ */
 const COLOURS = ['#3f7f93', '#b0713f', '#6b7f3a', '#8a5a83', '#4a6fa5', '#a8514f', '#5b8c72', '#8c7a3d']
-function styleOf(geometry: GeometryKind, id: string): Style {
+function styleOf(geometry: GeometryKind, id: string, rows: number): Style {
   const colour = COLOURS[[...id].reduce((hash, c) => (hash * 31 + c.charCodeAt(0)) >>> 0, 7) % COLOURS.length]!
   switch (geometry) {
-    case 'point': return { circle: colour, circleRadius: 4, labelFrom: 16 }
+    case 'point': return { circle: colour, circleRadius: rows > 1_000 ? 2.5 : 4, labelFrom: 16 }
     case 'line': return { line: colour, lineWidth: 1.5, labelFrom: 16 }
-    case 'polygon': return { fill: colour, line: colour, lineWidth: 0.8, opacity: 0.5, labelFrom: 15 }
+    case 'polygon': return { fill: colour, line: colour, lineWidth: 1, opacity: rows < 400 ? 0.1 : 0.35, labelFrom: 15 }
     case 'any': return { fill: colour, line: colour, circle: colour, lineWidth: 1.2, circleRadius: 4, opacity: 0.6 }
   }
 }
