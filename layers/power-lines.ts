@@ -1,4 +1,4 @@
-import { assetCode, boolean, codes, number, text, utilityColumns } from './columns.js'
+import { assetCode, boolean, number, text, utilityColumns } from './columns.js'
 import type { Layer } from './layer.js'
 
 export const powerLines: Layer = {

@@ -20,8 +20,3 @@ export interface SourceLayer {
 
 export type Format = 'geojson' | 'geojsonseq' | 'gpkg' | 'shapefile' | 'osm-xml' | 'osm-pbf' | 'cityjson'
 export type TerrainFormat = 'geotiff' | 'hgt' | 'asc'
-
-export const FORMAT_TITLES: Readonly<Record<Format | TerrainFormat, string>> = {
-  geojson: 'GeoJSON', geojsonseq: 'GeoJSON text sequence', gpkg: 'GeoPackage', shapefile: 'Shapefile',
-  'osm-xml': 'OSM XML', 'osm-pbf': 'OSM PBF', cityjson: 'CityJSON', geotiff: 'GeoTIFF', hgt: 'SRTM height tile', asc: 'ESRI ASCII grid',
-}

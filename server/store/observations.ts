@@ -56,10 +56,3 @@ export async function read(db: Kysely<Database>, series: string, from: Date, to:
     where series = ${series} and time >= ${from} and time < ${to} order by time, recorded desc`.execute(db)
   return rows
 }
-
-/** All series that a clearance may see. */
-export async function listSeries(db: Kysely<Database>, classes: readonly Classification[]): Promise<readonly Series[]> {
-  const { rows } = await sql<Series>`
-    select id, title, unit, layer, feature, classification, source from dothi.series where classification = any(${[...classes]}) order by id`.execute(db)
-  return rows
-}

@@ -4,7 +4,6 @@
  */
 import { deflate, inflate } from 'node:zlib'
 import { promisify } from 'node:util'
-import type { Tile } from '../../core/tile-matrix.js'
 import { HALF_WORLD_M } from '../../core/tile-matrix.js'
 
 export const TILE_SIZE = 256
@@ -117,12 +116,4 @@ export function bilinear(x: number, y: number, heightOf: (column: number, row: n
   add(c, (1 - u) * v)
   add(d, u * v)
   return sum / weight
-}
-
-/** The tile and index of a pixel of the whole matrix. */
-export function pixelTile(z: number, column: number, row: number): { readonly tile: Tile; readonly index: number } {
-  return {
-    tile: { z, x: column >> 8, y: row >> 8 },
-    index: (row & 255) * TILE_SIZE + (column & 255),
-  }
 }
