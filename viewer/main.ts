@@ -24,10 +24,13 @@ import { decodeState, encodeState } from './core/url-state.js'
 import { shownLayers } from './core/visibility.js'
 import { provideApp } from './panels/panel.js'
 
+/** Seconds into a flood that is shown before anybody asks: well on its way up. */
+const OPENING_TIME = 7200
+
 const asked = decodeState(location.hash)
 const store = createStore({
   language: rememberedLanguage(), camera: { lon: 0, lat: 0, distance: 4000, heading: 0, pitch: 35 }, shown: {}, panel: null, selection: null,
-  underground: false, run: null, time: 0, playing: asked.time === undefined, speed: 900, filter: null, ...asked,
+  underground: false, run: null, time: OPENING_TIME, playing: false, speed: 900, filter: null, ...asked,
 } satisfies AppState)
 
 const app: App = {
@@ -101,6 +104,11 @@ async function open(city: CityInfo): Promise<void> {
         store.update({ camera })
         history.replaceState(null, '', location.pathname + encodeState(store.state))
         location.reload()
+      },
+      onFirstView(slow) {
+        // What moves by itself waits until all is there, and for a machine and a reader that can take it.
+        const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
+        if (!slow && !calm && asked.time === undefined && store.state.time === OPENING_TIME) store.update({ playing: true })
       },
       onTick: (seconds) => app.runs.tick(seconds),
       onBusy(pending) { if (Math.sign(pending) !== Math.sign(app.busy)) { app.busy = pending; app.emit('busy') } },
@@ -178,7 +186,7 @@ async function awaitFirstRun(): Promise<void> {
     if (!run || store.state.run) continue
     app.city = { ...app.city, scenarios: city.scenarios }
     app.emit('city')
-    return store.update({ run, time: 0, playing: true })
+    return store.update({ run })
   }
 }
 

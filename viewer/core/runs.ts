@@ -60,6 +60,7 @@ export function createRuns(app: App): RunController {
       const read = await getRun(run)
       if (wanted !== run) return
       manifest = read
+      if (app.store.state.time > read.duration) app.store.update({ time: read.times.at(-1) ?? 0 })
       flood = app.scene?.showFlood(read, app.projection?.srid === read.grid.crs ? app.projection : null) ?? null
       sync()
       void follow(run)
@@ -110,7 +111,7 @@ export function createRuns(app: App): RunController {
 
   function sync(): void {
     if (!flood) return
-    const ready = flood.show(app.store.state.time)
+    const ready = flood.show(app.store.state.time, app.store.state.playing)
     app.scene?.invalidate()
     if (buffering !== !ready) { buffering = !ready; app.emit('run') }
   }

@@ -18,11 +18,12 @@ export interface Lighting {
   setDark(on: boolean): void
 }
 
-export function createLighting(scene: Scene, shadows: boolean): Lighting {
+/** `shadowSize`: texels along a side of the shadow map. */
+export function createLighting(scene: Scene, shadowSize: number): Lighting {
   const sun = new DirectionalLight('#fff4e4', 2.7)
   const sky = new HemisphereLight('#e4eef6', '#d5c8b2', 2.05)
-  sun.castShadow = shadows
-  sun.shadow.mapSize.set(2048, 2048)
+  sun.castShadow = true
+  sun.shadow.mapSize.set(shadowSize, shadowSize)
   sun.shadow.radius = 3
   const fog = new FogExp2(HORIZON.getHex(), 0.00003)
   scene.fog = fog
@@ -39,7 +40,7 @@ export function createLighting(scene: Scene, shadows: boolean): Lighting {
       fog.density = 1 / Math.max(24_000, distance * 4.2)
       dome.position.copy(camera.position)
       const reach = Math.min(3200, Math.max(150, distance * 0.95))
-      sun.castShadow = shadows && distance < 7000
+      sun.castShadow = distance < 7000
       // The shadow map moves in steps, so that its texels do not swim while the eye glides.
       const step = reach / 16
       sun.target.position.set(Math.round(target.x / step) * step, Math.round(target.y / step) * step, target.z)
@@ -51,7 +52,7 @@ export function createLighting(scene: Scene, shadows: boolean): Lighting {
         box.near = Math.max(10, 4000 - reach * 2.2 - 400)
         box.far = 4000 + reach * 2.2 + 400
         // Half a texel of slack in metres: enough against stripes, too little to lift shadows off their walls.
-        sun.shadow.bias = -(reach / 2048 + 0.15) / (box.far - box.near)
+        sun.shadow.bias = -(reach / shadowSize + 0.15) / (box.far - box.near)
         box.updateProjectionMatrix()
       }
       sun.target.updateMatrixWorld()

@@ -18,6 +18,7 @@ import type { Tileset } from '../tiles/tileset.js'
 import { createWorkerPool } from '../tiles/worker-pool.js'
 import { createFlood, type Flood } from '../water/flood.js'
 import { createCameraRig } from './camera.js'
+import { createGovernor } from './governor.js'
 import { createLighting } from './light.js'
 import { createOutline } from './outline.js'
 
@@ -28,6 +29,8 @@ export interface SceneEvents {
   /** Before each frame while `keepRunning`; seconds since the last. */
   onTick(seconds: number): void
   onBusy(pending: number): void
+  /** Once: all that the first view needs is there and drawn. */
+  onFirstView(slow: boolean): void
   /** A frame of the run has arrived: the shown time may be ready now. */
   onFloodFrame(): void
   /** A place too far away for this scene's flat frame is wanted: it takes a scene of its own. */
@@ -64,17 +67,24 @@ export interface CityScene {
 }
 
 const WEAK_GPU = /swiftshader|llvmpipe|software/i
+/** After so long without a move the eye is at rest. */
+const REST_MS = 300
+/** The first picture waits so long for ground under all of it. */
+const PATIENCE_MS = 8000
+/** The clock never leaps further than this between two pictures, as after a sleep. */
+const MOST_SECONDS = 4
 
 export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: readonly ClientLayer[], shown: readonly string[], opening: CameraState, events: SceneEvents): CityScene {
+  const software = WEAK_GPU.test(gpuName())
+  const governor = createGovernor(software, devicePixelRatio)
   const renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: 'high-performance', reversedDepthBuffer: true })
   renderer.outputColorSpace = SRGBColorSpace
   renderer.toneMapping = NoToneMapping
   renderer.shadowMap.enabled = true
   renderer.shadowMap.type = PCFShadowMap
   renderer.shadowMap.autoUpdate = false
-  const software = WEAK_GPU.test(gpuName(renderer))
   const scene = new Scene()
-  const lighting = createLighting(scene, true)
+  const lighting = createLighting(scene, software ? 1024 : 2048)
   const { home, geoidOffset } = info.city
   const reaches = (origin: { lon: number; lat: number }, at: { lon: number; lat: number }) =>
     Math.hypot((at.lon - origin.lon) * Math.cos((origin.lat * Math.PI) / 180), at.lat - origin.lat) * 111_320 < FRAME_REACH
@@ -93,6 +103,14 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
   let running = false
   let dirty = true
   let queued = false
+  let waiting: ReturnType<typeof setTimeout> | undefined
+  let resting: ReturnType<typeof setTimeout> | undefined
+  let ratio = 0
+  let moved = -Infinity
+  let drawnAt = 0
+  let placed = false
+  let firstView = false
+  const opened = performance.now()
   let shadowDirty = true
   let frames = 0
   let last = 0
@@ -102,15 +120,56 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
   const invalidate = (shadow = false) => {
     dirty = true
     if (shadow) shadowDirty = true
-    if (!queued) { queued = true; requestAnimationFrame(draw) }
+    schedule()
   }
-  // Arriving tiles are shown together: a frame for each would cost more than it tells.
+
+  function schedule(): void {
+    if (queued) return
+    const wait = waitBeforeDrawing()
+    if (wait <= 0) {
+      clearTimeout(waiting)
+      waiting = undefined
+      queued = true
+      requestAnimationFrame(draw)
+    } else {
+      waiting ??= setTimeout(() => { waiting = undefined; schedule() }, wait)
+    }
+  }
+
+  const moving = () => running || performance.now() - moved < REST_MS
+
+  /** A hand on the map or a running clock is followed at once; arriving tiles are shown together. */
+  function waitBeforeDrawing(): number {
+    const now = performance.now()
+    if (frames === 0) {
+      // A first picture with holes tells less than none.
+      if (placed) look()
+      return terrain.covered || now - opened > PATIENCE_MS ? 0 : 60
+    }
+    return moving() || pending() === 0 ? 0 : drawnAt + governor.loadingInterval - now
+  }
+
+  // Tiles are taken in and the next ones asked for whether or not a picture is due.
   let arriving: ReturnType<typeof setTimeout> | undefined
-  const loaded = () => { arriving ??= setTimeout(() => { arriving = undefined; invalidate(true) }, software ? 400 : 60) }
+  const loaded = () => {
+    arriving ??= setTimeout(() => {
+      arriving = undefined
+      look()
+      invalidate(true)
+    }, 40)
+  }
+
+  /** Chooses what this eye should see and asks for what is missing. */
+  function look(): void {
+    terrain.update(rig.camera, size.y)
+    buildings.tileset.update()
+    for (const network of networks.values()) network.update()
+    events.onBusy(pending())
+  }
 
   configureWorkers()
   const terrain = createTerrain({
-    frame, pool, shown: draped(), anisotropy: software ? 2 : Math.min(8, renderer.capabilities.getMaxAnisotropy()),
+    frame, pool, shown: draped(), splitPx: software ? 680 : 560, anisotropy: software ? 2 : Math.min(8, renderer.capabilities.getMaxAnisotropy()),
     onChange: loaded,
     onPoints: points.show, onPointsVisible: points.setVisible, onPointsGone: points.remove,
   })
@@ -121,6 +180,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
     groundZ: terrain.groundZ,
     hit: (pointer) => hitGround(pointer)?.point ?? null,
     onChange: (settled) => {
+      if (!settled) moved = performance.now()
       invalidate(true)
       if (settled) events.onCamera(camera())
     },
@@ -162,37 +222,54 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
 
   function resize(): void {
     const { clientWidth: width, clientHeight: height } = canvas
-    const ratio = software ? 1 : Math.min(2, devicePixelRatio)
-    renderer.setPixelRatio(ratio)
     renderer.setSize(width, height, false)
     renderer.getSize(size)
-    points.setPixelRatio(ratio)
     outline.resize(size)
     found.resize(size)
     rig.resize(width, height)
     invalidate(true)
   }
 
+  function useRatio(next: number): void {
+    if (next === ratio) return
+    ratio = next
+    renderer.setPixelRatio(ratio)
+    points.setPixelRatio(ratio)
+  }
+
   function draw(now: number): void {
     queued = false
-    const seconds = last ? Math.min(0.5, (now - last) / 1000) : 0
+    const seconds = last ? Math.min(MOST_SECONDS, (now - last) / 1000) : 0
+    if (last) governor.measured(now - last)
     last = now
-    if (rig.update(now)) dirty = true
+    if (rig.update(now)) { dirty = true; moved = performance.now() }
     if (running) { dirty = true; events.onTick(seconds) }
     if (!dirty) { last = 0; return }
     dirty = false
-    if (running) groundUniforms.uTime.value += seconds * 0.6
+    if (running) groundUniforms.uTime.value += Math.min(0.5, seconds) * 0.6
+    const still = !moving()
+    useRatio(still ? governor.restRatio : governor.movingRatio)
     lighting.update(rig.camera, rig.target, rig.pose.distance)
     groundUniforms.uEye.value.copy(rig.camera.position)
-    terrain.update(rig.camera, size.y)
-    buildings.tileset.update()
-    for (const network of networks.values()) network.update()
-    if (shadowDirty && !underground) { renderer.shadowMap.needsUpdate = true; shadowDirty = false }
+    look()
+    if (shadowDirty && !underground && (still || !governor.slow)) { renderer.shadowMap.needsUpdate = true; shadowDirty = false }
     renderer.render(scene, rig.camera)
     frames++
-    events.onBusy(pending())
+    drawnAt = performance.now()
+    if (!still) rest()
+    if (!firstView && pending() === 0 && frames > 1) { firstView = true; events.onFirstView(governor.slow) }
     if (dirty || running) invalidate()
     else last = 0
+  }
+
+  /** Once hand and water are still, one crisp picture with its shadow. */
+  function rest(): void {
+    clearTimeout(resting)
+    resting = setTimeout(() => {
+      resting = undefined
+      if (moving()) rest()
+      else if (ratio !== governor.restRatio || shadowDirty) invalidate()
+    }, REST_MS)
   }
 
   const pending = () => terrain.pending + Number(buildings.tileset.pending) + [...networks.values()].filter((n) => n.pending).length
@@ -269,6 +346,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       const { lon, lat, distance, heading, pitch } = to
       if (!reaches(frame.origin, to)) return events.onFar(to)
       const [x, y] = frame.toLocal(lon, lat, 0)
+      placed = true
       rig.set({ x, y, distance, heading, pitch })
     },
     flyTo(lon, lat, to = {}, milliseconds) {
@@ -304,8 +382,10 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       return flood
     },
     setRunning(on) {
+      if (running === on) return
       running = on
-      if (on) invalidate()
+      moved = performance.now()
+      invalidate()
     },
     outline(parts) {
       if (parts) outline.show(parts.map(drape))
@@ -324,7 +404,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       return behind || Math.abs(p.x) > 1.2 || Math.abs(p.y) > 1.2 ? null : [((p.x + 1) / 2) * size.x, ((1 - p.y) / 2) * size.y]
     },
     invalidate: () => invalidate(),
-    get settled() { return (running || !queued) && arriving === undefined && pending() === 0 },
+    get settled() { return (running || (!queued && waiting === undefined && resting === undefined)) && arriving === undefined && pending() === 0 },
     get stats() { return { frames, tiles: terrain.drawn, calls: renderer.info.render.calls, triangles: renderer.info.render.triangles } },
   }
 }
@@ -333,8 +413,11 @@ function paintLayerOf(layer: ClientLayer): PaintLayer {
   return { id: layer.id, geometry: layer.geometry, style: layer.style, zoom: layer.zoom, revision: layer.revision ?? 0, bbox: layer.bbox }
 }
 
-function gpuName(renderer: WebGLRenderer): string {
-  const context = renderer.getContext()
-  const extension = context.getExtension('WEBGL_debug_renderer_info')
-  return extension ? String(context.getParameter(extension.UNMASKED_RENDERER_WEBGL)) : ''
+/** Asked of a context of its own: how the real one is made depends on the answer. */
+function gpuName(): string {
+  const context = document.createElement('canvas').getContext('webgl2')
+  const extension = context?.getExtension('WEBGL_debug_renderer_info')
+  const name = extension ? String(context!.getParameter(extension.UNMASKED_RENDERER_WEBGL)) : ''
+  context?.getExtension('WEBGL_lose_context')?.loseContext()
+  return name
 }

@@ -19,41 +19,59 @@ export interface SourceTile {
   readonly features: VectorTileLayer
 }
 
-export interface MvtSource { get(layer: string, revision: number, tile: Tile): Promise<SourceTile | null> }
+export interface MvtSource {
+  /** The layers' features in one tile, in the order asked; what is not known yet comes in one request for all of them. */
+  get(layers: readonly LayerVersion[], tile: Tile): Promise<(SourceTile | null)[]>
+}
 
-export function createMvtSource(limit = 600): MvtSource {
+/** `revision` changes with the data, so that nothing stale is taken from the cache. */
+export interface LayerVersion { readonly id: string; readonly revision: number }
+
+export function createMvtSource(limit = 900): MvtSource {
   const cache = new Map<string, Promise<SourceTile | null>>()
+  const keyOf = ({ id, revision }: LayerVersion, { z, x, y }: Tile) => `${id}@${revision}/${z}/${x}/${y}`
   return {
-    get(layer, revision, tile) {
-      const key = `${layer}@${revision}/${tile.z}/${tile.x}/${tile.y}`
-      let entry = cache.get(key)
-      if (entry) {
-        cache.delete(key)
-      } else {
-        entry = load(layer, tile)
-        entry.catch(() => cache.delete(key))
+    get(layers, tile) {
+      const missing = layers.filter((layer) => !cache.has(keyOf(layer, tile)))
+      if (missing.length) {
+        const decoded = load(missing.map(({ id }) => id), tile)
+        for (const layer of missing) {
+          const key = keyOf(layer, tile)
+          const entry = decoded.then((layersOf) => {
+            const features = layersOf?.[layer.id]
+            return features?.length ? { tile, features } : null
+          })
+          entry.catch(() => cache.delete(key))
+          cache.set(key, entry)
+        }
       }
-      cache.set(key, entry)
-      if (cache.size > limit) cache.delete(cache.keys().next().value!)
-      return entry
+      const entries = layers.map((layer) => {
+        const key = keyOf(layer, tile)
+        const entry = cache.get(key)!
+        cache.delete(key)
+        cache.set(key, entry)
+        return entry
+      })
+      while (cache.size > limit) cache.delete(cache.keys().next().value!)
+      return Promise.all(entries)
     },
   }
 }
 
-async function load(layer: string, tile: Tile): Promise<SourceTile | null> {
-  const response = await fetch(`/tiles/${layer}/${tile.z}/${tile.x}/${tile.y}.mvt`)
+async function load(layers: readonly string[], { z, x, y }: Tile): Promise<VectorTile['layers'] | null> {
+  const response = await fetch(`/tiles/${layers.join(',')}/${z}/${x}/${y}.mvt`)
   if (response.status === 204 || response.status === 404) return null
-  if (!response.ok) throw new Error(`tile ${layer}: ${response.status}`)
+  if (!response.ok) throw new Error(`tile ${z}/${x}/${y}: ${response.status}`)
   const bytes = await response.arrayBuffer()
-  if (!bytes.byteLength) return null
-  const decoded = await parse(bytes, MvtLoader) as VectorTile
-  const features = decoded.layers[layer] ?? Object.values(decoded.layers)[0]
-  return features?.length ? { tile, features } : null
+  return bytes.byteLength ? (await parse(bytes, MvtLoader) as VectorTile).layers : null
 }
+
+/** No deeper tiles are asked for: at zoom 16 a unit is 15 cm, and the tiles below it share one answer. */
+const DEEPEST_SOURCE = 16
 
 /** The tile to ask for when drawing `tile` from a layer whose zooms end at `maxzoom`. */
 export function sourceTileOf(tile: Tile, maxzoom: number): Tile {
-  const up = Math.max(0, tile.z - maxzoom)
+  const up = Math.max(0, tile.z - Math.min(maxzoom, DEEPEST_SOURCE))
   return { z: tile.z - up, x: tile.x >> up, y: tile.y >> up }
 }
 

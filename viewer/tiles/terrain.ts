@@ -1,6 +1,7 @@
 /**
  * The ground as a quadtree of tiles: split where a tile grows large on the screen, drawn while its children load,
- * dropped when long unseen. Geometry and picture come from the workers.
+ * dropped when long unseen. Geometry and picture come from the workers, a few at a time: first a coarse cover that
+ * already shows rivers and main roads, then the right tiles from the middle of the view outwards.
  */
 import {
   Box3, BufferAttribute, BufferGeometry, DataTexture, Frustum, Group, LinearFilter, LinearMipmapLinearFilter, Matrix4, Mesh,
@@ -23,8 +24,10 @@ export interface Terrain {
   /** Draws pictures anew where the layers differ (or the data, with `force`); the old ones stay until then. */
   repaint(shown: readonly string[], force?: boolean): void
   setGlass(on: boolean): void
-  /** Tiles asked for and not yet there. */
+  /** Tiles wanted and not yet there. */
   readonly pending: number
+  /** Every part of the view has some ground. */
+  readonly covered: boolean
   readonly drawn: number
   dispose(): void
 }
@@ -34,6 +37,8 @@ export interface TerrainOptions {
   readonly pool: WorkerPool
   readonly shown: readonly string[]
   readonly anisotropy: number
+  /** A tile is split when it would cover more pixels than this. */
+  readonly splitPx: number
   readonly onChange: () => void
   readonly onPoints: (key: string, center: Vector3, sets: readonly PointSet[]) => void
   readonly onPointsVisible: (key: string, visible: boolean) => void
@@ -54,12 +59,14 @@ interface Node {
   asked: number
   failed: number
   seen: number
+  /** Lower goes first; set at each look. */
+  rank: number
 }
 
 const ROOT_ZOOM = 8
 const MAX_ZOOM = 18
-/** A tile is split when it would cover more pixels than this. */
-const SPLIT_PX = 560
+/** Tiles up to so many times the right size stand in for finer ones: fine enough to show a river. */
+const STAND_IN = 4
 const KEEP = 260
 
 const frustum = new Frustum()
@@ -74,8 +81,10 @@ export function createTerrain(options: TerrainOptions): Terrain {
   let version = 1
   let tick = 0
   let glass = false
-  let loading = 0
   let drawn = 0
+  let covered = false
+  const { splitPx } = options
+  const wanted = new Map<Node, number>()
   const nodes = new Set<Node>()
   const working = new Set<Node>()
   const roots = createRoots()
@@ -94,22 +103,36 @@ export function createTerrain(options: TerrainOptions): Terrain {
     }
     const sizeM = box.max.x - box.min.x
     box.expandByVector(scratch.set(0, 0, Math.min(1500, sizeM * 0.2) + 20))
-    return { tile, key: `${tile.z}/${tile.x}/${tile.y}`, box, sizeM, children: null, mesh: null, source: null, job: null, painted: 0, asked: 0, failed: 0, seen: 0 }
+    return { tile, key: `${tile.z}/${tile.x}/${tile.y}`, box, sizeM, children: null, mesh: null, source: null, job: null, painted: 0, asked: 0, failed: 0, seen: 0, rank: 0 }
   }
 
-  function request(node: Node): void {
+  /** Puts a node on the list of this look; `rank` says how soon. */
+  function want(node: Node, rank: number): void {
     if (node.job || node.asked === version || node.failed > 3) return
+    wanted.set(node, Math.min(rank, wanted.get(node) ?? Infinity))
+  }
+
+  /** Gives the workers what they can take now: what matters most, and not more than can still be called off. */
+  function dispatch(): void {
+    const room = pool.room - working.size
+    if (room <= 0 || !wanted.size) return
+    for (const [node] of [...wanted].sort((a, b) => a[1] - b[1]).slice(0, room)) {
+      wanted.delete(node)
+      start(node)
+    }
+  }
+
+  function start(node: Node): void {
     const asked = node.asked = version
-    loading++
     working.add(node)
     const job = node.job = pool.tile(node.tile, shown, !node.mesh)
     job.result.then(
       (result) => { node.failed = 0; node.painted = asked; show(node, result) },
       (error: Error) => { node.asked = 0; if (error.message !== 'cancelled') node.failed++ },
     ).finally(() => {
-      loading--
       working.delete(node)
       node.job = null
+      dispatch()
       options.onChange()
     })
   }
@@ -164,28 +187,32 @@ export function createTerrain(options: TerrainOptions): Terrain {
   const pixels = (node: Node, eye: Vector3, scale: number) =>
     (node.sizeM / Math.max(1, node.box.distanceToPoint(eye))) * scale
 
+  /** 0 in the middle of the view, about 1 at its edges. */
+  function offCentre(node: Node): number {
+    node.box.getCenter(scratch).applyMatrix4(matrix)
+    return Math.min(3, Math.hypot(scratch.x, scratch.y + 0.2))
+  }
+
   /**
    * Puts on `out` what covers a node's part of the view; false where nothing loaded covers all of it yet.
-   * Levels far above the wanted one are not asked for: the root stands in until the right tiles are there.
+   * Levels far above the wanted one are asked for last, for the next move: they would hide rivers and streets.
    */
   function visit(node: Node, eye: Vector3, scale: number, out: Node[]): boolean {
     if (!frustum.intersectsBox(node.box)) return true
     node.seen = tick
     const size = pixels(node, eye, scale)
-    if (node.tile.z >= MAX_ZOOM || size <= SPLIT_PX) {
-      request(node)
+    if (node.tile.z >= MAX_ZOOM || size <= splitPx) {
+      want(node, 10 + offCentre(node))
       if (node.mesh) out.push(node)
       return node.mesh !== null
     }
     const { z, x, y } = node.tile
-    // Roots come first of all: they are what stands in for everything that is not there yet.
-    if (z === ROOT_ZOOM) request(node)
     node.children ??= [0, 1, 2, 3].map((q) => createNode({ z: z + 1, x: x * 2 + (q & 1), y: y * 2 + (q >> 1) }))
     const before = out.length
-    let covered = true
-    for (const child of node.children) covered = visit(child, eye, scale, out) && covered
-    if (covered) return true
-    if (size < SPLIT_PX * 3 && !node.mesh) request(node)
+    let whole = true
+    for (const child of node.children) whole = visit(child, eye, scale, out) && whole
+    if (whole) return true
+    if (!node.mesh && size > splitPx * (STAND_IN / 2) && size <= splitPx * STAND_IN) want(node, offCentre(node))
     if (!node.mesh) return false
     out.length = before
     out.push(node)
@@ -194,7 +221,7 @@ export function createTerrain(options: TerrainOptions): Terrain {
 
   /** Work for tiles that have left the view is called off. */
   function callOff(): void {
-    for (const node of working) if (node.seen < tick - 2) node.job?.cancel()
+    for (const node of working) if (node.seen < tick - 2 && node.tile.z > ROOT_ZOOM) node.job?.cancel()
   }
 
   /** Forgets what has not been seen for longest, children before parents. */
@@ -241,12 +268,15 @@ export function createTerrain(options: TerrainOptions): Terrain {
       for (const node of nodes) if (node.mesh) node.mesh.visible = false
       const scale = heightPx / (2 * Math.tan((camera.fov * Math.PI) / 360))
       const out: Node[] = []
-      for (const root of roots) visit(root, camera.position, scale, out)
+      wanted.clear()
+      covered = true
+      for (const root of roots) if (!visit(root, camera.position, scale, out)) covered = false
       for (const node of out) node.mesh!.visible = true
       drawn = out.length
       // What is on screen but painted for other layers is painted anew.
-      for (const node of out) request(node)
+      for (const node of out) if (node.painted) want(node, 5 + offCentre(node))
       callOff()
+      dispatch()
       for (const node of nodes) options.onPointsVisible(node.key, node.mesh?.visible ?? false)
       prune()
     },
@@ -278,7 +308,8 @@ export function createTerrain(options: TerrainOptions): Terrain {
       for (const node of nodes) if (node.mesh) { glassify(node.mesh); node.mesh.material.needsUpdate = true }
       options.onChange()
     },
-    get pending() { return loading },
+    get pending() { return working.size + wanted.size },
+    get covered() { return covered },
     get drawn() { return drawn },
     dispose() { for (const root of roots) drop(root) },
   }

@@ -53,14 +53,9 @@ function checkCancelled(job: number): void {
 
 async function makeTile(job: number, tile: Tile, shown: readonly string[], wantMesh: boolean): Promise<TileResult> {
   const layers = settings.layers.filter((layer) => shown.includes(layer.id) && tile.z >= layer.zoom.min)
-  const [sampler, ...sources] = await Promise.all([
-    heights ? heights.sampler(tile).catch(() => null) : null,
-    ...layers.map((layer) => sourceOf(layer, tile)),
-  ])
-  checkCancelled(job)
-  const drawn = layers.map((layer, i) => ({ layer, source: sources[i]! })).filter(({ source }) => source)
-  const footprints = settings.layers.find((layer) => layer.id === 'buildings')
-  const shade = footprints && shown.includes('buildings') && tile.z >= footprints.zoom.min ? await sourceOf(footprints, tile) : null
+  const [sampler, sources] = await Promise.all([heights ? heights.sampler(tile).catch(() => null) : null, sourcesOf(layers, tile)])
+  const drawn = layers.flatMap((layer) => { const source = sources.get(layer.id); return source ? [{ layer, source }] : [] })
+  const shade = sources.get('buildings') ?? null
   checkCancelled(job)
   const size = settings.textureSize
   const lat = lonLatAt(tile.x + 0.5, tile.y + 0.5, tile.z)[1]
@@ -74,8 +69,24 @@ async function makeTile(job: number, tile: Tile, shown: readonly string[], wantM
   return { mesh, texture, points }
 }
 
-const sourceOf = (layer: PaintLayer, tile: Tile) =>
-  layer.bbox && !intersects(layer.bbox, tileBounds(tile)) ? null : vectors.get(layer.id, layer.revision, sourceTileOf(tile, layer.zoom.max)).catch(() => null)
+/** Features by layer: one request for all layers whose zooms reach equally deep, none for those that lie elsewhere. */
+async function sourcesOf(layers: readonly PaintLayer[], tile: Tile): Promise<Map<string, SourceTile>> {
+  const bounds = tileBounds(tile)
+  const groups = new Map<number, { tile: Tile; layers: PaintLayer[] }>()
+  for (const layer of layers) {
+    if (layer.bbox && !intersects(layer.bbox, bounds)) continue
+    const source = sourceTileOf(tile, layer.zoom.max)
+    const group = groups.get(source.z) ?? { tile: source, layers: [] }
+    group.layers.push(layer)
+    groups.set(source.z, group)
+  }
+  const found = new Map<string, SourceTile>()
+  await Promise.all([...groups.values()].map(async (group) => {
+    const sources = await vectors.get(group.layers, group.tile)
+    sources.forEach((source, i) => { if (source) found.set(group.layers[i]!.id, source) })
+  }))
+  return found
+}
 
 /** Vertices follow the stored heights: more of them would add nothing. */
 function segmentsOf(tile: Tile): number {
@@ -251,9 +262,10 @@ function pointsOf(layer: PaintLayer, source: SourceTile, tile: Tile, height: (u:
 async function pick(ask: Extract<WorkerRequest, { kind: 'pick' }>): Promise<PickedFeature[]> {
   const layers = settings.layers.filter((layer) => ask.shown.includes(layer.id) && ask.tile.z >= layer.zoom.min)
   const found: { rank: number; feature: PickedFeature }[] = []
-  await Promise.all(layers.map(async (layer) => {
-    const source = await sourceOf(layer, ask.tile)
-    if (!source) return
+  const sources = await sourcesOf(layers, ask.tile)
+  for (const layer of layers) {
+    const source = sources.get(layer.id)
+    if (!source) continue
     const extent = source.features.extent
     const [fx, fy] = tileFraction(ask.lon, ask.lat, source.tile.z)
     const [px, py] = [(fx - source.tile.x) * extent, (fy - source.tile.y) * extent]
@@ -273,7 +285,7 @@ async function pick(ask: Extract<WorkerRequest, { kind: 'pick' }>): Promise<Pick
         },
       })
     })
-  }))
+  }
   return found.sort((a, b) => a.rank - b.rank).slice(0, 12).map(({ feature }) => feature)
 }
 

@@ -9,6 +9,8 @@ export interface WorkerPool {
   tile(tile: Tile, shown: readonly string[], mesh: boolean): TileJob
   pick(ask: { lon: number; lat: number; tile: Tile; shown: readonly string[]; toleranceM: number }): Promise<readonly PickedFeature[]>
   readonly busy: number
+  /** Tiles that keep the workers busy: one to draw and some to wait for, each. */
+  readonly room: number
   dispose(): void
 }
 
@@ -44,6 +46,7 @@ export function createWorkerPool(size = Math.max(1, Math.min(3, (navigator.hardw
       return 'picked' in reply ? reply.picked : []
     },
     get busy() { return waiting.size },
+    room: 2 + size * 3,
     dispose() { for (const worker of workers) worker.terminate() },
   }
 }

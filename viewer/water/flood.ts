@@ -11,8 +11,8 @@ export interface Flood {
   readonly run: string
   /** A run that still computes has more times later. */
   extend(manifest: RunManifest): void
-  /** Shows the water at `seconds`; false while its frames are on their way. */
-  show(seconds: number): boolean
+  /** Shows the water at `seconds`; false while its frames are on their way. `ahead`: the next ones will be wanted. */
+  show(seconds: number, ahead: boolean): boolean
   /** Depth in metres at a local position and the shown time; null where nothing was computed. */
   depthAt(x: number, y: number): number | null
   dispose(): void
@@ -69,14 +69,17 @@ export function createFlood(first: RunManifest, frame: Frame, projection: Projec
   return {
     run: manifest.id,
     extend(next) { manifest = next },
-    show(seconds) {
+    show(seconds, ahead) {
       const { times } = manifest
       if (!times.length) return false
       const { a, b, mix } = framesAt(times, seconds)
-      for (const n of [a, b, ...Array.from({ length: AHEAD }, (_, i) => b + 1 + i)]) ask(n)
-      const [from, to] = [frames.get(a), frames.get(b)]
+      ask(a)
+      if (mix > 0) ask(b)
+      if (ahead) for (let n = b; n <= b + AHEAD; n++) ask(n)
+      const from = frames.get(a)
+      const to = mix > 0 ? frames.get(b) : from
       if (!from || !to) return false
-      current = { a, b, mix }
+      current = { a, b: mix > 0 ? b : a, mix }
       groundUniforms.uDepthA.value = from.texture
       groundUniforms.uDepthB.value = to.texture
       groundUniforms.uDepthMix.value = mix
