@@ -96,8 +96,10 @@ function sameNames(layer: Layer) {
       }
     },
     valueOf(column: string, properties: Readonly<Record<string, unknown>>): unknown {
-      const value = properties[column]
-      return value === undefined ? properties[found.get(column) ?? column] : value
+      // Asking an object for what it has not is slow, and most columns are in no file.
+      const value = seen.has(column) ? properties[column] : undefined
+      const other = value === undefined ? found.get(column) : undefined
+      return other === undefined ? value : properties[other]
     },
   }
 }
