@@ -144,6 +144,7 @@ function follow(state: AppState, changed: ReadonlySet<keyof AppState>): void {
     scene.outline(picked?.outline.length ? picked.outline : null)
   }
   if (changed.has('run')) void app.runs.show(state.run).then(animate)
+  if (changed.has('panel') || changed.has('selection')) app.runs.needImpacts()
   if (changed.has('time')) app.runs.sync()
   if (changed.has('playing') || changed.has('time') || changed.has('run')) animate()
   if (changed.has('filter')) void app.filters.sync()

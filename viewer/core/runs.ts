@@ -16,6 +16,7 @@ export interface RunController {
   readonly loading: boolean
   /** The shown time waits for its frames. */
   readonly buffering: boolean
+  /** While the impacts are open, buildings take the colour of their greatest depth; otherwise walls show the water of the shown time. */
   colourBuildings: boolean
   /** Shows a run, or none. */
   show(run: string | null): Promise<void>
@@ -26,6 +27,8 @@ export interface RunController {
   sync(): void
   /** Advances the clock by real seconds while playing. */
   tick(seconds: number): void
+  /** Reads who is affected, once: called when something that shows it is opened. */
+  needImpacts(): void
   paint(): void
 }
 
@@ -42,6 +45,8 @@ export function createRuns(app: App): RunController {
   let buffering = false
   let colourBuildings = true
   let wanted: string | null = null
+  /** The run whose impacts have been asked for. */
+  let impactsOf: string | null = null
 
   async function show(run: string | null): Promise<void> {
     wanted = run
@@ -50,6 +55,7 @@ export function createRuns(app: App): RunController {
     manifest = null
     impacts = null
     depths = new Map()
+    impactsOf = null
     failed = false
     app.scene?.showFlood(null, null)
     app.scene?.buildings.colour(null)
@@ -64,7 +70,7 @@ export function createRuns(app: App): RunController {
       flood = app.scene?.showFlood(read, app.projection?.srid === read.grid.crs ? app.projection : null) ?? null
       sync()
       void follow(run)
-      void loadImpacts(read)
+      needImpacts()
     } catch {
       if (wanted === run) failed = true
     } finally {
@@ -83,30 +89,42 @@ export function createRuns(app: App): RunController {
       flood?.extend(next)
       sync()
       app.emit('run')
-      if (next.complete) void loadImpacts(next)
+      if (next.complete) needImpacts()
     }
   }
 
+  function needImpacts(): void {
+    const { panel, selection } = app.store.state
+    paint()
+    if (!manifest?.complete || impactsOf === manifest.id || (panel !== 'simulate' && selection?.layer !== 'buildings')) return
+    impactsOf = manifest.id
+    void loadImpacts(manifest)
+  }
+
   async function loadImpacts(of: RunManifest): Promise<void> {
-    if (!of.complete) return
     const read = await getJson<RunImpacts>(`/runs/${of.id}/impacts`).catch(() => null)
     if (manifest?.id !== of.id) return
     impacts = read
     app.emit('run')
     depths = await loadDepths(of).catch(() => new Map<number, number>())
-    if (manifest?.id === of.id) paint()
+    if (manifest?.id !== of.id) return
+    app.emit('run')
+    paint()
   }
 
+  let painted = false
   function paint(): void {
     const colours = new Map<number, string>()
-    if (colourBuildings) {
+    if (colourBuildings && app.store.state.panel === 'simulate') {
       for (const [id, depth] of depths) {
         let found: string | undefined
         for (const [from, , colour] of DEPTH_STEPS) if (depth >= from) found = colour
         if (found) colours.set(id, found)
       }
     }
-    app.scene?.buildings.colour(colours.size ? colours : null)
+    if (!colours.size && !painted) return
+    painted = colours.size > 0
+    app.scene?.buildings.colour(painted ? colours : null)
   }
 
   function sync(): void {
@@ -147,6 +165,7 @@ export function createRuns(app: App): RunController {
     set colourBuildings(on) { colourBuildings = on; paint(); app.emit('run') },
     show,
     sync,
+    needImpacts,
     paint,
     async start(scenario) {
       try {

@@ -31,6 +31,8 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'rail.zoomOut': 'Zoom out',
   'rail.close': 'Close',
   'rail.language': 'Tiếng Việt',
+  'rail.docs': 'Documentation',
+  'rail.api': 'OGC API',
   'rail.copied': 'The link to this view is copied',
   'rail.copyFailed': 'The link to this view is in the address bar',
 
@@ -168,7 +170,7 @@ export const en: Readonly<Record<MessageKey, string>> = {
 
   'underground.title': 'Below the ground',
   'underground.hint': 'The ground turns to dark glass. Click a pipe or cable for its record.',
-  'underground.restricted': 'Underground networks are internal data. Open the page with the token link to see them.',
+  'underground.restricted': 'This city has no underground networks that you can see yet. Load a layer of pipes or cables.',
 
   'error.offline': 'The server cannot be reached',
 }

@@ -30,6 +30,8 @@ export const vi = {
   'rail.zoomOut': 'Ra xa',
   'rail.close': 'Đóng',
   'rail.language': 'English',
+  'rail.docs': 'Tài liệu',
+  'rail.api': 'Giao diện OGC',
   'rail.copied': 'Đã chép đường dẫn của khung nhìn này',
   'rail.copyFailed': 'Đường dẫn của khung nhìn nằm trên thanh địa chỉ',
 
@@ -167,7 +169,7 @@ export const vi = {
 
   'underground.title': 'Dưới mặt đất',
   'underground.hint': 'Mặt đất thành kính tối. Bấm vào ống hoặc cáp để xem hồ sơ.',
-  'underground.restricted': 'Mạng lưới ngầm là dữ liệu nội bộ. Mở trang bằng đường dẫn có mã truy cập để thấy.',
+  'underground.restricted': 'Chưa có mạng lưới ngầm nào trong dữ liệu của thành phố này. Hãy nạp lớp ống hoặc cáp.',
 
   'error.offline': 'Không liên lạc được với máy chủ',
 }

@@ -37,7 +37,7 @@ export function createLighting(scene: Scene, shadowSize: number): Lighting {
       dome.visible = !on
     },
     update(camera, target, distance) {
-      fog.density = 1 / Math.max(24_000, distance * 4.2)
+      fog.density = 1 / Math.max(15_500, distance * 3)
       dome.position.copy(camera.position)
       const reach = Math.min(3200, Math.max(150, distance * 0.95))
       sun.castShadow = distance < 7000

@@ -77,6 +77,7 @@ const MOST_SECONDS = 4
 export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: readonly ClientLayer[], shown: readonly string[], opening: CameraState, events: SceneEvents): CityScene {
   const software = WEAK_GPU.test(gpuName())
   const governor = createGovernor(software, devicePixelRatio)
+  document.documentElement.classList.toggle('slow', software)
   const renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: 'high-performance', reversedDepthBuffer: true })
   renderer.outputColorSpace = SRGBColorSpace
   renderer.toneMapping = NoToneMapping
