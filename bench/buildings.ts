@@ -2,6 +2,8 @@
 import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
 import { finished } from 'node:stream/promises'
+import { sql } from 'kysely'
+import type { Store } from '../server/store/store.js'
 
 /** Writes GeoJSON in EPSG:4326, line by line, at any size. */
 export async function writeBuildings(path: string, count: number): Promise<void> {
@@ -29,4 +31,11 @@ function building(n: number, perRow: number) {
     properties: { name: `Nhà ${n}`, storeys, height: storeys * 3.4, year_built: 1960 + Math.floor(wobble(13) * 60), use: ['residential', 'mixed', 'office', 'school'][n % 4] },
     geometry: { type: 'Polygon', coordinates: [ring.map(([lon, lat]) => [Number(lon!.toFixed(7)), Number(lat!.toFixed(7))])] },
   }
+}
+
+/** Takes every building out of the layer and gives its space back; the history that remains is read by no comparison. */
+export async function emptyBuildings(store: Store): Promise<void> {
+  await store.withRevision({ actor: 'bench', reason: 'empty' }, ({ tx }) => sql`delete from city.buildings`.execute(tx))
+  await sql`vacuum city.buildings`.execute(store.db)
+  await sql`checkpoint`.execute(store.db)
 }

@@ -7,11 +7,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { sql } from 'kysely'
 import { freeze } from '../server/import/uploads.js'
-import { STEWARD, type Store } from '../server/store/store.js'
+import { STEWARD } from '../server/store/store.js'
 import { compare, inTurn, seconds, versionOf } from './result.js'
 import type { Result } from './result.js'
 import type { Workbench } from './workbench.js'
-import { writeBuildings } from './buildings.js'
+import { emptyBuildings, writeBuildings } from './buildings.js'
 
 const run = promisify(execFile)
 export const COUNT = 60_000
@@ -27,7 +27,7 @@ export async function importBench({ backend: { store, jobs }, connection, folder
   const frozen = await freeze(file, folder)
   let round = 0
   const ours = async () => {
-    await empty(store)
+    await emptyBuildings(store)
     return seconds(async () => {
       const job = await jobs.run('import', { file: frozen, dataDir: folder, layer: 'buildings', source: `town ${++round}`, map: ['height=height'] }, STEWARD)
       if (job.state !== 'successful') throw new Error(`The import failed: ${job.message}`)
@@ -43,11 +43,4 @@ export async function importBench({ backend: { store, jobs }, connection, folder
   const took = await inTurn(ROUNDS, ours, theirs)
   await sql`drop table bare_town`.execute(store.db)
   return [compare({ ...base, yardstick: `${ogr.split(',')[0]}, ogr2ogr into a bare table`, ours: rate(took.ours), theirs: rate(took.theirs) })]
-}
-
-/** Out of the layer, and its space given back, as if nothing had been there; its history grows, which no import reads. */
-async function empty(store: Store): Promise<void> {
-  await store.withRevision({ actor: 'bench', reason: 'empty' }, ({ tx }) => sql`delete from city.buildings`.execute(tx))
-  await sql`vacuum city.buildings`.execute(store.db)
-  await sql`checkpoint`.execute(store.db)
 }

@@ -1,6 +1,11 @@
 /** Vector tiles over HTTP, cold, against the bare SQL of the same tiles: what any tile server over this PostGIS must at least send. */
 import { Agent, get } from 'node:http'
+import { join } from 'node:path'
+import { sql } from 'kysely'
 import pg from 'pg'
+import { freeze } from '../server/import/uploads.js'
+import { STEWARD } from '../server/store/store.js'
+import { emptyBuildings, writeBuildings } from './buildings.js'
 import { tilesOver } from './tile-list.js'
 import { compare, inTurn, median, seconds } from './result.js'
 import type { Result } from './result.js'
@@ -8,7 +13,15 @@ import type { Workbench } from './workbench.js'
 
 const IN_FLIGHT = 4
 
-export async function tilesBench({ backend: { store }, serve, connection }: Workbench): Promise<readonly Result[]> {
+const COUNT = 180_000
+
+export async function tilesBench({ backend: { store, jobs }, serve, connection, folder }: Workbench): Promise<readonly Result[]> {
+  const town = join(folder, 'large-town.geojson')
+  await writeBuildings(town, COUNT)
+  await emptyBuildings(store)
+  const job = await jobs.run('import', { file: await freeze(town, folder), dataDir: folder, layer: 'buildings', source: 'large town', map: ['height=height'] }, STEWARD)
+  if (job.state !== 'successful') throw new Error(`The import failed: ${job.message}`)
+  await sql`analyze city.buildings`.execute(store.db)
   const layer = store.catalogue.get('buildings')
   const { bbox, count } = await store.layerSummary(layer)
   const tiles = [13, 14, 15, 16].flatMap(z => tilesOver(bbox!, z, 60))
