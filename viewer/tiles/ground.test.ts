@@ -37,7 +37,7 @@ t.test('beyond a layer’s zooms its last tile is enlarged', async (t) => {
   t.strictSame(source, { z: 15, x: 250, y: 500 })
   const place = placement({ tile: source, features: { extent: 4096 } as never }, tile, 512)
   t.strictSame(place, { scale: 0.5, dx: -1536, dy: -512 })
-  t.strictSame(sourceTileOf(tile, 18), tile)
+  t.strictSame(sourceTileOf(tile, 18), { z: 16, x: 501, y: 1000 }, 'no source is deeper than zoom 16')
 })
 
 t.test('one paint, one colour', async (t) => {
