@@ -194,7 +194,7 @@ async function until(page: Page, expression: string, milliseconds = 60_000): Pro
 
 /** Waits until nothing loads and the last frame is drawn. */
 async function settled(page: Page): Promise<void> {
-  await until(page, 'globalThis.dothi?.scene?.stats.frames > 1')
+  await until(page, 'globalThis.dothi?.scene?.stats.frames > 0')
   await page.waitForTimeout(250)
   await until(page, 'dothi.scene.settled')
 }

@@ -44,7 +44,7 @@ class Shell extends Panel {
           ${icons.underground}<span>${this.t('rail.underground')}</span></button>
         <button data-panel="share" @click=${this.share}>${icons.share}<span>${this.t('rail.share')}</span></button>
       </nav>
-      <footer class="about"><a href="/docs/${this.state.language}">${this.t('rail.docs')}</a><a href="/ogc?f=html">${this.t('rail.api')}</a></footer>
+      <footer class="about ${this.state.underground ? 'dark' : ''}"><a href="/docs/${this.state.language}">${this.t('rail.docs')}</a><a href="/ogc?f=html">${this.t('rail.api')}</a></footer>
       <div class="zoom float">
         <button title=${this.t('rail.zoomIn')} aria-label=${this.t('rail.zoomIn')} @click=${() => this.zoom(0.6)}>${icons.plus}</button>
         <button title=${this.t('rail.zoomOut')} aria-label=${this.t('rail.zoomOut')} @click=${() => this.zoom(1.6)}>${icons.minus}</button>

@@ -92,7 +92,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
   const { lon, lat } = reaches(home, opening) ? home : opening
   const frame = createFrame({ lon, lat, geoidOffset })
   const pool = createWorkerPool()
-  const points = createPointLayers(!software)
+  const points = createPointLayers(software)
   const outline = createOutline('#b3262e', 3)
   const found = createOutline('#0e6e73', 2)
   const raycaster = new Raycaster()
@@ -258,7 +258,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
     frames++
     drawnAt = performance.now()
     if (!still) rest()
-    if (!firstView && pending() === 0 && frames > 1) { firstView = true; events.onFirstView(governor.slow) }
+    if (!firstView && pending() === 0) { firstView = true; events.onFirstView(governor.slow) }
     if (dirty || running) invalidate()
     else last = 0
   }

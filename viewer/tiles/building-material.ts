@@ -85,7 +85,9 @@ export function dressBuilding(mesh: Mesh, states: FeatureStates): MeshLambertMat
         diffuseColor.rgb = mix(diffuseColor.rgb, vec3(0.93, 0.915, 0.885), vState.a > 0.0 ? 0.0 : uFade * 0.55);
         vec3 stateColour = pow(vState.rgb, vec3(2.2));
         // An impact is strongest where the water is; a tower is not wholly under it. Selection and filter take the whole building.
-        float strength = vState.a > 0.83 ? vState.a : vState.a * mix(1.0, 0.55, smoothstep(3.0, 18.0, vAbove));
+        float strength = vState.a > 0.83 ? vState.a : vState.a * mix(1.1, 0.85, smoothstep(3.0, 18.0, vAbove));
+        // The warm light would turn pale blues grey.
+        if (vState.a <= 0.83) stateColour = max(vec3(0.0), mix(vec3(dot(stateColour, vec3(0.33))), stateColour, 1.5));
         diffuseColor.rgb = mix(diffuseColor.rgb, stateColour * mix(0.86, 1.0, roof), strength);
         if (uFlood > 0.0) {
           vec2 d = depthAt(gridAt(vLocal.xy + normalize(worldNormal.xy + 1e-5) * 6.0));

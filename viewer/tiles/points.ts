@@ -1,6 +1,6 @@
 /** Single things on the ground: trees as little solids, everything else as discs that keep their size on the screen. */
 import {
-  BufferAttribute, BufferGeometry, Color, Group, IcosahedronGeometry, InstancedMesh, Matrix4, MeshLambertMaterial, Points,
+  BufferAttribute, BufferGeometry, Color, Group, IcosahedronGeometry, InstancedMesh, Matrix4, MeshLambertMaterial, OctahedronGeometry, Points,
   ShaderMaterial, Vector3, type Object3D,
 } from 'three'
 import type { PointSet } from './protocol.js'
@@ -42,10 +42,12 @@ const discs = new ShaderMaterial({
     }`,
 })
 
-const crown = new IcosahedronGeometry(1, 0)
+const fullCrown = new IcosahedronGeometry(1, 0)
+const plainCrown = new OctahedronGeometry(1, 0)
 const leaf = new MeshLambertMaterial({ color: '#ffffff', flatShading: true })
 
-export function createPointLayers(treeShadows: boolean): PointLayers {
+/** `plain`: for slow machines, trees of eight faces without shadow, and every other one in the distance. */
+export function createPointLayers(plain: boolean): PointLayers {
   const group = new Group()
   const tiles = new Map<string, Group>()
   const drop = (key: string) => {
@@ -64,7 +66,7 @@ export function createPointLayers(treeShadows: boolean): PointLayers {
       const tile = new Group()
       tile.position.copy(center)
       tile.visible = wasVisible
-      for (const set of sets) tile.add(set.layer === 'trees' ? plant(set, treeShadows) : discsOf(set))
+      for (const set of sets) tile.add(set.layer === 'trees' ? plant(set, plain, plain && Number(key.split('/')[0]) < 16 ? 2 : 1) : discsOf(set))
       group.add(tile)
       tiles.set(key, tile)
     },
@@ -91,18 +93,21 @@ function discsOf(set: PointSet): Points {
 const place = new Matrix4()
 const tint = new Color()
 
-function plant(set: PointSet, shadows: boolean): InstancedMesh {
-  const mesh = new InstancedMesh(crown, leaf, set.ids.length)
-  set.ids.forEach((id, i) => {
+/** Every `step`th tree of the set. */
+function plant(set: PointSet, plain: boolean, step: number): InstancedMesh {
+  const mesh = new InstancedMesh(plain ? plainCrown : fullCrown, leaf, Math.ceil(set.ids.length / step))
+  for (let k = 0; k < mesh.count; k++) {
+    const i = k * step
+    const id = set.ids[i]!
     const noise = (id * 0.61803) % 1
     const height = set.heights[i] || 5 + noise * 4
     const radius = Math.max(1.2, height * (0.3 + noise * 0.1))
     place.makeScale(radius, radius, height * 0.42)
     place.setPosition(set.positions[i * 3]!, set.positions[i * 3 + 1]!, set.positions[i * 3 + 2]! + height * 0.6)
-    mesh.setMatrixAt(i, place)
-    mesh.setColorAt(i, tint.setHSL(0.24 + noise * 0.05, 0.19, 0.5 + noise * 0.1))
-  })
-  mesh.castShadow = shadows
+    mesh.setMatrixAt(k, place)
+    mesh.setColorAt(k, tint.setHSL(0.24 + noise * 0.05, 0.19, 0.5 + noise * 0.1))
+  }
+  mesh.castShadow = !plain
   mesh.frustumCulled = false
   return mesh
 }
