@@ -104,6 +104,7 @@ export function createRuns(app: App): RunController {
   async function loadImpacts(of: RunManifest): Promise<void> {
     const read = await getJson<RunImpacts>(`/runs/${of.id}/impacts`).catch(() => null)
     if (manifest?.id !== of.id) return
+    if (!read) { impactsOf = null; return } // the next look at them asks again
     impacts = read
     app.emit('run')
     depths = await loadDepths(of).catch(() => new Map<number, number>())
