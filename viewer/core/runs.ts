@@ -47,6 +47,9 @@ export function createRuns(app: App): RunController {
   let wanted: string | null = null
   /** The run whose impacts have been asked for. */
   let impactsOf: string | null = null
+  /** The time asked for when the run was opened; a run that still computes has yet to come to it. */
+  let awaited = 0
+  const last = ({ times }: RunManifest) => times.at(-1) ?? 0
 
   async function show(run: string | null): Promise<void> {
     wanted = run
@@ -66,7 +69,8 @@ export function createRuns(app: App): RunController {
       const read = await getRun(run)
       if (wanted !== run) return
       manifest = read
-      if (app.store.state.time > read.duration) app.store.update({ time: read.times.at(-1) ?? 0 })
+      awaited = app.store.state.time
+      if (awaited > last(read)) app.store.update({ time: last(read) })
       flood = app.scene?.showFlood(read, app.projection?.srid === read.grid.crs ? app.projection : null) ?? null
       sync()
       void follow(run)
@@ -85,8 +89,11 @@ export function createRuns(app: App): RunController {
       await pause(POLL_MS * 2)
       const next = await getRun(run).catch(() => null)
       if (!next || manifest?.id !== run) continue
+      const atEdge = app.store.state.time === last(manifest)
       manifest = next
       flood?.extend(next)
+      // Never a time on the clock that has no water yet: it follows the computation up to the time asked for.
+      if (atEdge && awaited > app.store.state.time) app.store.update({ time: Math.min(awaited, last(next)) })
       sync()
       app.emit('run')
       if (next.complete) needImpacts()

@@ -64,7 +64,7 @@ class Simulate extends Panel {
       <dl>
         <dt>${this.t('simulate.duration')}</dt><dd>${elapsed(this.state.language, manifest.duration)}</dd>
         <dt>${this.t('simulate.grid')}</dt><dd>${this.t('simulate.gridValue', { rows: this.n(rows), cols: this.n(cols), cell: this.n(cell) })}</dd>
-        ${manifest.massError === null ? nothing : html`<dt title=${this.t('simulate.massHelp')}>${this.t('simulate.massError')}</dt><dd>${this.n(manifest.massError * 100, 3)}<small> %</small></dd>`}
+        ${manifest.massError === null ? nothing : html`<dt title=${this.t('simulate.massHelp')}>${this.t('simulate.massError')}</dt><dd>${manifest.massError < 1e-5 ? `< ${this.n(0.001, 3)}` : this.n(manifest.massError * 100, 3)}<small> %</small></dd>`}
       </dl>
       ${this.renderImpacts()}`
   }
