@@ -17,6 +17,22 @@ export function geocentric(lon: number, lat: number, height: number): [x: number
   ]
 }
 
+/** WGS 84 degrees and ellipsoidal metres; Bowring's formula with two corrections is exact below a micrometre near the surface. */
+export function geodetic(x: number, y: number, z: number): [lon: number, lat: number, height: number] {
+  const b = WGS84_A * (1 - WGS84_F)
+  const p = Math.hypot(x, y)
+  let beta = Math.atan2(WGS84_A * z, b * p)
+  let lat = 0
+  for (let i = 0; i < 3; i++) {
+    lat = Math.atan2(z + (WGS84_E2 / (1 - WGS84_E2)) * b * Math.sin(beta) ** 3, p - WGS84_E2 * WGS84_A * Math.cos(beta) ** 3)
+    beta = Math.atan2((1 - WGS84_F) * Math.sin(lat), Math.cos(lat))
+  }
+  const sin = Math.sin(lat)
+  const cos = Math.cos(lat)
+  const height = p * cos + z * sin - WGS84_A * Math.sqrt(1 - WGS84_E2 * sin * sin)
+  return [Math.atan2(y, x) / RADIANS, lat / RADIANS, height]
+}
+
 /** A frame that touches the ellipsoid at a place: x east, y north, z up, metres. */
 export interface LocalFrame {
   readonly lon: number

@@ -5,6 +5,7 @@
  */
 import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely'
 import type { BBox } from '../../core/bbox.js'
+import type { City } from '../../core/city.js'
 import type { Filter } from '../../core/filter/ast.js'
 import type { Classification, Layer } from '../../layers/layer.js'
 import type { Database } from './database.js'
@@ -41,18 +42,7 @@ export interface ViewArgs {
 export type Row = Record<string, unknown>
 export type View = SelectQueryBuilder<Database, never, Row>
 
-export interface City {
-  readonly name: string
-  readonly srid: number
-  readonly home: { readonly lon: number; readonly lat: number; readonly zoom: number }
-  readonly verticalDatum: string
-  /** Add to an orthometric height to get an ellipsoidal one, metres. */
-  readonly geoidOffset: number
-  readonly timeZone: string
-  readonly currency: string
-  /** True while the synthetic sample is in the store. */
-  readonly sample: boolean
-}
+export type { City }
 
 export interface RevisionMeta { readonly actor: string; readonly reason: string; readonly branch?: Branch }
 export interface Revision { readonly revision: number; readonly at: Date; readonly actor: string; readonly reason: string; readonly branch: Branch }

@@ -1,22 +1,14 @@
 /** What the viewer asks of the server: each answer's shape, and one way to fail. */
 import type { Layer, Localized } from '../../layers/layer.js'
 import type { BBox } from '../../core/bbox.js'
+import type { City } from '../../core/city.js'
 import type { RunManifest } from '../../simulation/manifest.js'
 
 /** A layer as the server tells it: the file without its functions, with what is in the store now. */
 export type ClientLayer = Omit<Layer, 'rules'> & { readonly count?: number; readonly bbox?: BBox | null; readonly revision?: number }
 
 export interface CityInfo {
-  readonly city: {
-    readonly name: string
-    readonly srid: number
-    readonly home: { readonly lon: number; readonly lat: number; readonly zoom: number }
-    readonly verticalDatum: string
-    readonly geoidOffset: number
-    readonly timeZone: string
-    readonly currency: string
-    readonly sample: boolean
-  }
+  readonly city: City
   readonly reader: { readonly subject: string; readonly roles: readonly string[]; readonly clearance: string }
   readonly layers: readonly ClientLayer[]
   readonly terrain: { readonly minzoom: number; readonly maxzoom: number; readonly bounds: BBox } | null

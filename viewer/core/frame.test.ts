@@ -1,6 +1,7 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { createFrame, fromEcef, toEcef } from './frame.js'
+import { geocentric as toEcef, geodetic as fromEcef } from '../../core/geometry/geocentric.js'
+import { createFrame } from './frame.js'
 
 const metres = (a: readonly number[], b: readonly number[]) => Math.hypot(a[0]! - b[0]!, a[1]! - b[1]!, a[2]! - b[2]!)
 
