@@ -19,4 +19,6 @@ export interface SourceLayer {
 }
 
 export type Format = 'geojson' | 'geojsonseq' | 'gpkg' | 'shapefile' | 'osm-xml' | 'osm-pbf' | 'cityjson'
-export type TerrainFormat = 'geotiff' | 'hgt' | 'asc'
+  | 'csv' | 'xlsx' | 'kml' | 'gml' | 'citygml' | 'dxf' | 'spatialite' | 'gdal'
+  | 'flatgeobuf' | 'geoparquet' | 'epanet' | 'swmm'
+export type TerrainFormat = 'geotiff' | 'hgt' | 'asc' | 'las'

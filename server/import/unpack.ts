@@ -94,6 +94,25 @@ export async function gunzipTo(file: string, folder: string): Promise<string> {
   return target
 }
 
+/** Names of a zip's entries, so that formats which are zips themselves can be told. */
+export async function zipEntries(file: string): Promise<string[]> {
+  return reading('zip file', async () => {
+    const zip = await yauzl.openPromise(file, { strictFileNames: true, validateEntrySizes: true })
+    const names: string[] = []
+    try {
+      for await (const entry of zip.eachEntry()) {
+        if (names.length >= MAX_ENTRIES) throw tooManyEntries()
+        names.push(entry.fileName)
+      }
+    } finally {
+      zip.close()
+    }
+    return names
+  })
+}
+
+const tooManyEntries = () => badFile(`The zip file has more than ${MAX_ENTRIES} entries. Pack only the data to import.`)
+
 /**
  * Unpacks those entries of a zip whose extension is wanted, flat into `folder`, under harmless names.
  * Names that climb out of the archive, bombs and absurd numbers of entries are refused.
@@ -107,7 +126,7 @@ export async function unzipTo(file: string, folder: string, wanted: ReadonlySet<
     let unpacked = 0
     try {
       for await (const entry of zip.eachEntry()) {
-        if (++entries > MAX_ENTRIES) throw badFile(`The zip file has more than ${MAX_ENTRIES} entries. Pack only the data to import.`)
+        if (++entries > MAX_ENTRIES) throw tooManyEntries()
         const name = entry.fileName.split('/').at(-1)!
         if (name === '' || entry.fileName.startsWith('__MACOSX/') || !wanted.has(extname(name).toLowerCase())) continue
         packed += entry.compressedSize
