@@ -29,6 +29,8 @@ const TITLES: Readonly<Record<string, string>> = {
   'too-large': 'Too large',
   'too-many': 'Too many requests',
   'unavailable': 'Not available now',
+  'upstream': 'Upstream failed',
+  'private-address': 'Private address',
   'internal': 'Internal error',
 }
 
