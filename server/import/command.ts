@@ -4,10 +4,11 @@ import type { CliContext } from '../cli/context.js'
 import { badParameter } from '../errors.js'
 import { STEWARD } from '../store/store.js'
 import { userCrs } from './crs.js'
+import { userEncoding } from './encoding.js'
 import type { ImportInputs, ImportResult } from './run.js'
 import { freeze } from './uploads.js'
 
-interface Options { layer?: string; crs?: string; map?: string[]; replace?: string; source?: string; from?: string; name?: string; maxRejects?: string }
+interface Options { layer?: string; crs?: string; map?: string[]; replace?: string; source?: string; from?: string; name?: string; maxRejects?: string; encoding?: string }
 
 /** `dothi import FILE`, `dothi publish FILE`, `dothi unpublish NAME` */
 export function register(program: Command, cli: CliContext): void {
@@ -15,6 +16,7 @@ export function register(program: Command, cli: CliContext): void {
     .option('--layer <id>', 'the layer to fill; OSM and CityJSON without it fill every layer they can')
     .option('--from <layer>', 'which layer of a file that has several')
     .option('--crs <epsg>', 'CRS of the file, EPSG:n, where it does not say or says wrong')
+    .option('--encoding <name>', 'encoding of its texts: utf-8, tcvn3, vni, vps, viscii, windows-1258 …; recognised where it is clear')
     .option('--map <pairs...>', 'column=attribute where names differ, column=attribute*factor where units do')
     .option('--replace <source>', 'make this file the whole truth of that source: update, add and retire its rows')
     .option('--source <name>', 'name of the source (default: the file\'s name)')
@@ -24,6 +26,7 @@ export function register(program: Command, cli: CliContext): void {
     .option('--name <name>', 'what to call it (default: the name in the file)')
     .option('--from <layer>', 'only this layer of a file that has several')
     .option('--crs <epsg>', 'CRS of the file, EPSG:n, where it does not say or says wrong')
+    .option('--encoding <name>', 'encoding of its texts: utf-8, tcvn3, vni, vps, viscii, windows-1258 …; recognised where it is clear')
     .option('--source <name>', 'name of the source (default: the file\'s name)')
     .option('--max-rejects <share>', 'more rejected rows than this, and nothing lands', '5%')
     .action((file: string, options: Options) => runJob(cli, 'publish', file, options))
@@ -50,7 +53,7 @@ async function runJob(cli: CliContext, kind: 'import' | 'publish', file: string,
 export function choices(options: Options): Omit<ImportInputs, 'file' | 'dataDir'> {
   return {
     ...(options.layer ? { layer: options.layer } : {}), ...(options.from ? { from: options.from } : {}), ...(options.name ? { name: options.name } : {}),
-    ...(options.crs ? { srid: userCrs(options.crs) } : {}), ...(options.map?.length ? { map: options.map } : {}),
+    ...(options.crs ? { srid: userCrs(options.crs) } : {}), ...(options.encoding ? { encoding: userEncoding(options.encoding) } : {}), ...(options.map?.length ? { map: options.map } : {}),
     ...(options.replace ? { replace: options.replace } : {}), ...(options.source ? { source: options.source } : {}),
     ...(options.maxRejects ? { maxRejects: shareOf(options.maxRejects) } : {}),
   }

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { openCityJson } from './cityjson.js'
+import { mendTexts, userEncoding } from './encoding.js'
 import { badFile, reading } from './fault.js'
 import { openGeoJson, openGeoJsonSequence } from './geojson.js'
 import { openGeoPackage } from './geopackage.js'
@@ -21,7 +22,7 @@ const isSequence = ({ text, extension }: Head) => text.startsWith('\u001e')
 
 /** Every format that can be imported. The first whose `detect` says yes opens the file; of a zip, the first whose files it holds. */
 const READERS: readonly Reader[] = [
-  { format: 'shapefile', title: 'Shapefile', extensions: ['.shp'], companions: ['.dbf', '.prj', '.cpg'], legacyText: true, detect: ({ bytes }) => bytes.length >= 4 && bytes.readInt32BE(0) === 9994, open: features(file => openShapefiles([file])) },
+  { format: 'shapefile', title: 'Shapefile', extensions: ['.shp'], companions: ['.dbf', '.prj', '.cpg'], legacyText: true, detect: ({ bytes }) => bytes.length >= 4 && bytes.readInt32BE(0) === 9994, open: features((file, options) => openShapefiles([file], options)) },
   { format: 'gpkg', title: 'GeoPackage', extensions: ['.gpkg'], seeks: true, legacyText: true, detect: head => head.startsWith('SQLite format 3\0'), open: features(openGeoPackage) },
   { format: 'geotiff', title: 'GeoTIFF', extensions: ['.tif', '.tiff'], detect: ({ bytes }) => /^(II[*+]\0|MM\0[*+])/.test(bytes.subarray(0, 4).toString('latin1')), open: terrain('geotiff', file => readGeoTiff(file)) },
   { format: 'osm-pbf', title: 'OSM PBF', extensions: ['.pbf'], detect: ({ bytes, extension }) => bytes.subarray(4, 24).includes('OSMHeader') || (extension === '.pbf' && bytes.subarray(4, 24).includes('OSMData')), open: features(file => openOsm(file, 'osm-pbf')) },
@@ -39,15 +40,27 @@ const READERS: readonly Reader[] = [
  * Throws a Problem in one sentence for what cannot be read.
  */
 export async function openAny(file: string, name = basename(file), choices: Omit<OpenOptions, 'name'> = {}): Promise<Opened> {
-  const options = { ...choices, name }
+  const options = { ...choices, name, ...(choices.encoding === undefined ? {} : { encoding: userEncoding(choices.encoding) }) }
   const start = await reading('file', () => head(file, 4))
   if ((await stat(file)).size === 0) throw badFile('The file is empty.')
   return isZip(start) ? openZip(file, options) : openPlain(file, options)
 }
 
+/** Opens with a reader; its texts come out as Unicode. */
+async function openWith(reader: Reader, file: string, options: OpenOptions): Promise<Opened> {
+  const opened = await reader.open(file, options)
+  if (opened.kind === 'terrain' || !reader.legacyText) return opened
+  try {
+    return { kind: 'features', source: await mendTexts(opened.source, options.encoding) }
+  } catch (error) {
+    await opened.source.close()
+    throw error
+  }
+}
+
 async function openPlain(file: string, options: OpenOptions): Promise<Opened> {
   const reader = await detect(file, options.name)
-  return reader.seeks && isGzip(await head(file, 2)) ? unpacked(folder => gunzipTo(file, folder), path => reader.open(path, options)) : reader.open(file, options)
+  return reader.seeks && isGzip(await head(file, 2)) ? unpacked(folder => gunzipTo(file, folder), path => openWith(reader, path, options)) : openWith(reader, file, options)
 }
 
 const SNIFFED = 1 << 16
@@ -85,7 +98,7 @@ const ZIPPED = new Set(READERS.flatMap(r => [...r.extensions, ...r.companions ??
 async function openZip(file: string, options: OpenOptions): Promise<Opened> {
   const entries = await zipEntries(file)
   const itself = READERS.find(r => r.detectZip?.(entries))
-  if (itself) return itself.open(file, options)
+  if (itself) return openWith(itself, file, options)
   return unpacked(folder => unzipTo(file, folder, ZIPPED), files => openUnzipped(files, options))
 }
 
@@ -94,7 +107,7 @@ async function openUnzipped(files: readonly string[], options: OpenOptions): Pro
   const reader = READERS.find(r => has(r).length > 0)
   if (!reader) throw badFile(`The zip file holds nothing that can be imported: ${READERS.map(r => r.title).join(', ')}.`)
   const mains = has(reader)
-  if (reader.format === 'shapefile') return { kind: 'features', source: await openShapefiles(mains) }
+  if (reader.format === 'shapefile') return openWith({ ...reader, open: features((_, chosen) => openShapefiles(mains, chosen)) }, mains[0]!, options)
   if (mains.length > 1) throw badFile(`The zip file holds ${mains.length} ${extname(mains[0]!)} files. Import them one by one.`)
   return openPlain(mains[0]!, { ...options, name: basename(mains[0]!) })
 }

@@ -28,6 +28,8 @@ export interface ImportInputs {
   readonly name?: string
   readonly from?: string
   readonly srid?: number
+  /** Encoding of its texts, where the file does not say or says wrong. */
+  readonly encoding?: string
   readonly map?: readonly string[]
   readonly source?: string
   readonly replace?: string
@@ -66,9 +68,9 @@ export async function runPublish(context: JobContext, inputs: ImportInputs): Pro
   }
 }
 
-async function open({ report }: JobContext, { file }: ImportInputs): Promise<Opened> {
+async function open({ report, signal }: JobContext, { file, srid, encoding }: ImportInputs): Promise<Opened> {
   report(0, `opening ${file.name}`)
-  return openAny(file.path, file.name)
+  return openAny(file.path, file.name, { signal, ...(srid === undefined ? {} : { srid }), ...(encoding === undefined ? {} : { encoding }) })
 }
 const close = (opened: Opened) => (opened.kind === 'terrain' ? opened.close() : opened.source.close())
 
@@ -83,10 +85,18 @@ async function importFeatures(context: JobContext, inputs: ImportInputs, file: S
   })
   if (inputs.replace === undefined) for (const layer of new Set(plan.streams.map(s => s.layer))) await refuseTwice(store, store.catalogue.get(layer), source)
   const report = await load(context, inputs, plan.streams, plan.count)
-  return {
-    ...report, format: file.format, ...(plan.left.length ? { left: plan.left } : {}),
-    ...(dropped.size ? { notes: [...dropped].map(([message, n]) => `${message} (${n} ×)`) } : {}),
-  }
+  const notes = [...notesOf(file), ...[...dropped].map(([message, n]) => `${message} (${n} ×)`)]
+  return { ...report, format: file.format, ...(plan.left.length ? { left: plan.left } : {}), ...(notes.length ? { notes } : {}) }
+}
+
+/** What the reader left out or decided by itself. */
+function notesOf(file: SourceFile): string[] {
+  const texts = file.layers.flatMap(({ name, texts }) => {
+    if (!texts || texts.by === 'user' || texts.encoding === 'unicode') return []
+    const sample = texts.samples[0] ? ` (“${texts.samples[0].before}” → “${texts.samples[0].after}”)` : ''
+    return [texts.applied === false ? `${name}: the texts may be in ${texts.encoding}${sample}; they were left as they are, --encoding ${texts.encoding} would decode them` : `${name}: the texts were read as ${texts.encoding}${sample}`]
+  })
+  return [...texts, ...file.notes?.() ?? []]
 }
 
 /** The same source twice would stand in the city twice. */
@@ -119,7 +129,8 @@ async function publishFeatures(context: JobContext, inputs: ImportInputs, file: 
     }
     const streams = found.map(({ layer, srid, from, toColumns }): FeatureStream => ({ layer: layer.id, srid, source, features: map(from.features(), toColumns) }))
     const report = await load(context, inputs, streams, found.reduce((sum, f) => sum + f.rows, 0))
-    return { ...report, format: file.format }
+    const notes = notesOf(file)
+    return { ...report, format: file.format, ...(notes.length ? { notes } : {}) }
   } catch (error) {
     for (const layer of published) await store.catalogue.unpublish(layer.id, owner.subject)
     throw error

@@ -4,18 +4,19 @@ import { basename, dirname, extname, join } from 'node:path'
 import type { Feature } from '../../core/feature.js'
 import type { GeoJsonGeometry } from '../../core/filter/ast.js'
 import { sridOfWkt } from './crs.js'
+import { encodingOfBytes } from './encoding.js'
 import { badFile, reading } from './fault.js'
 import { layerName } from './geojson.js'
 import type { SourceFile, SourceLayer } from './source.js'
 
 /** ESRI Shapefile (.shp with .dbf, .prj, .cpg beside it); several .shp are several layers. Source: ESRI white paper J-7855. */
-export async function openShapefiles(files: readonly string[]): Promise<SourceFile> {
+export async function openShapefiles(files: readonly string[], { encoding }: { readonly encoding?: string } = {}): Promise<SourceFile> {
   const layers: SourceLayer[] = []
-  for (const file of files) layers.push(await sourceLayer(file))
+  for (const file of files) layers.push(await sourceLayer(file, encoding))
   return { format: 'shapefile', layers, close: async () => {} }
 }
 
-async function sourceLayer(shp: string): Promise<SourceLayer> {
+async function sourceLayer(shp: string, asked: string | undefined): Promise<SourceLayer> {
   const side = await companions(shp)
   const prj = side.get('.prj')
   const cpg = side.get('.cpg')
@@ -29,11 +30,11 @@ async function sourceLayer(shp: string): Promise<SourceLayer> {
       await file.close()
     }
   })
-  const encoding = cpg ? encodingOf((await readFile(cpg, 'latin1')).trim()) : null
-  const table = dbf ? await reading('.dbf file', () => readTableHeader(dbf, encoding)) : null
+  const declared = asked ?? (cpg ? encodingOf((await readFile(cpg, 'latin1')).trim()) : undefined)
+  const table = dbf ? await reading('.dbf file', () => readTableHeader(dbf, declared)) : null
   return {
     name: layerName(shp), srid: prj ? sridOfWkt(await readFile(prj, 'utf8')) : null,
-    ...(table ? { count: table.records } : {}), features: () => features(shp, dbf, table),
+    ...(table ? { count: table.records, ...(table.undeclared ? { undeclared: table.undeclared } : {}) } : {}), features: () => features(shp, dbf, table),
   }
 }
 
@@ -155,18 +156,23 @@ interface Table {
   readonly recordBytes: number
   readonly fields: readonly { readonly name: string; readonly type: string; readonly from: number; readonly to: number }[]
   readonly decoder: TextDecoder
+  readonly undeclared?: true
 }
 
+/** Of a table that does not say its encoding, so much is looked at. */
+const SAMPLED_BYTES = 1 << 20
+
 /** dBASE III/IV header: 32 bytes, then 32 a field. */
-async function readTableHeader(dbf: string, encoding: string | null): Promise<Table> {
+async function readTableHeader(dbf: string, declared: string | undefined): Promise<Table> {
   const file = await Bytes.open(dbf)
   try {
     const start = await file.exactly(32)
     const headerBytes = start.readUInt16LE(8)
     const recordBytes = start.readUInt16LE(10)
     if (headerBytes < 33 || recordBytes < 1) throw badFile('The .dbf file has no valid header.')
-    const decoder = new TextDecoder(encoding ?? LANGUAGE_DRIVERS[start[29]!] ?? 'utf-8')
     const rest = await file.exactly(headerBytes - 32)
+    const { encoding, undeclared } = encodingOfBytes(declared ? rest : Buffer.concat([rest, await file.atMost(SAMPLED_BYTES)]), declared ?? LANGUAGE_DRIVERS[start[29]!])
+    const decoder = new TextDecoder(encoding)
     const fields = []
     let from = 1
     for (let at = 0; at + 32 <= rest.length && rest[at] !== 0x0d; at += 32) {
@@ -175,7 +181,7 @@ async function readTableHeader(dbf: string, encoding: string | null): Promise<Ta
       fields.push({ name, type: String.fromCharCode(rest[at + 11]!), from, to: from + bytes })
       from += bytes
     }
-    return { records: start.readUInt32LE(4), headerBytes, recordBytes, fields, decoder }
+    return { records: start.readUInt32LE(4), headerBytes, recordBytes, fields, decoder, ...(undeclared ? { undeclared } : {}) }
   } finally {
     await file.close()
   }
