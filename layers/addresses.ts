@@ -28,6 +28,7 @@ export const addresses: Layer = {
   label: 'full_address', searchable: ['full_address', 'dia_chi_cu', 'toa_nha'],
   rules: [{
     id: 'number_needs_street', severity: 'warning', title: { vi: 'Số nhà phải kèm đường hoặc thôn', en: 'A house number names its street or village' },
+    reads: ['so_nha', 'duong', 'thon'],
     holds: row => row.so_nha == null || Boolean(row.duong ?? row.thon),
   }],
   style: { circle: '#8d8577', circleRadius: 1.5, labelFrom: 18, visible: false },

@@ -10,6 +10,7 @@ export const integer = column('integer')
 export const number = column('number')
 export const boolean = column('boolean')
 export const date = column('date')
+export const timestamp = column('timestamp')
 export const json = column('json')
 
 /** `{ code: [vi, en] }` as the codes of a column. */
@@ -57,7 +58,7 @@ export function numberOf(row: Row, name: string): number | undefined {
 /** `low` ≤ `high` where both are known; numbers, or ISO dates. */
 export function ascending(low: string, high: string, vi: string, en: string, severity: Rule['severity'] = 'error'): Rule {
   return {
-    id: `${low}_le_${high}`, severity, title: { vi, en },
+    id: `${low}_le_${high}`, severity, title: { vi, en }, reads: [low, high],
     holds: row => {
       const a = row[low], b = row[high]
       if (typeof a === 'number' && typeof b === 'number') return a <= b
@@ -73,7 +74,7 @@ export function relation(
   vi: string, en: string, severity: Rule['severity'] = 'error',
 ): Rule {
   return {
-    id, severity, title: { vi, en },
+    id, severity, title: { vi, en }, reads: names,
     holds: row => {
       const values = names.map(name => numberOf(row, name))
       return values.some(value => value === undefined) || test(...(values as number[]))

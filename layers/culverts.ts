@@ -27,6 +27,7 @@ export const culverts: Layer = {
   label: 'name', searchable: ['name', 'code'],
   rules: [{
     id: 'falls', severity: 'warning', title: { vi: 'Đáy hạ lưu không cao hơn thượng lưu', en: 'The downstream invert is not above the upstream one' },
+    reads: ['invert_up_m', 'invert_down_m'],
     holds: row => typeof row.invert_up_m !== 'number' || typeof row.invert_down_m !== 'number' || row.invert_down_m <= row.invert_up_m,
   }],
   style: { line: '#2a8c8c', lineWidth: 3, labelFrom: 16 },

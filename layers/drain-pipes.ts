@@ -35,6 +35,7 @@ export const drainPipes: Layer = {
     relation('box_has_height', ['width_m', 'height_m'], (width, height) => (width === 0) === (height === 0), 'Cống hộp có đủ B và H', 'A box drain has both B and H'),
     {
       id: 'ends_differ', severity: 'warning', title: { vi: 'Hai nút đầu cuối khác nhau', en: 'The two end nodes differ' },
+      reads: ['from_node', 'to_node'],
       holds: row => row.from_node == null || row.from_node !== row.to_node,
     },
   ],

@@ -11,9 +11,10 @@ export interface Layer {
   readonly group: LayerGroup
   /**
    * `city` rows have history, branches and a revision. `run` rows are results of a flood run:
-   * immutable, keyed by (run, id), read with `run=`.
+   * immutable, keyed by (run, id), read with `run=`. `report` rows are what checks of the city found: without history
+   * or branches, each row in the table of its own classification.
    */
-  readonly kind: 'city' | 'run'
+  readonly kind: 'city' | 'run' | 'report'
   /** Stored as Point, MultiLineString, MultiPolygon, or any type; EPSG:4326. */
   readonly geometry: 'point' | 'line' | 'polygon' | 'any'
   /** The layer can be seen in 3D: its table has `solid`, `ground_z` and `height`. */
@@ -43,7 +44,7 @@ export interface Localized { readonly vi: string; readonly en: string }
 
 export type LayerGroup =
   | 'administration' | 'land' | 'planning' | 'buildings' | 'transport' | 'water'
-  | 'utilities' | 'services' | 'monitoring' | 'nature' | 'results' | 'published'
+  | 'utilities' | 'services' | 'monitoring' | 'nature' | 'results' | 'quality' | 'published'
 
 export type Classification = 'open' | 'internal' | 'restricted'
 
@@ -93,6 +94,10 @@ export interface Rule {
   readonly id: string
   readonly severity: 'error' | 'warning'
   readonly title: Localized
+  /** What to do about a row that breaks it; default: check the columns that it reads. */
+  readonly suggestion?: Localized
+  /** The columns that `holds` looks at, all of them: what a check fetches, and what the violation's classification follows from. */
+  readonly reads: readonly string[]
   /** What a good row satisfies; the row's own columns and numbers only. */
   readonly holds: (row: Readonly<Record<string, unknown>>) => boolean
 }
@@ -137,5 +142,5 @@ export interface SourceMapping {
 /** Columns that every city layer's table has; layer files may not use these names. */
 export const STORE_COLUMNS = [
   'id', 'objectid', 'revision', 'retired_revision', 'valid_from', 'source', 'source_id', 'cell', 'geom', 'geom_3857', 'geom_native',
-  'solid', 'ground_z', 'height', 'branch', 'deleted', 'run',
+  'solid', 'ground_z', 'height', 'branch', 'deleted', 'base_revision', 'run',
 ] as const

@@ -13,7 +13,7 @@ const colours = (paint: Paint): string[] => typeof paint === 'string' ? [paint]
 t.test('the catalogue holds every collection of the contracts once', async t => {
   const contracts = `wards districts_former parcels plans plan_lots planning_lines addresses buildings roads bridges water_bodies water_pipes water_nodes
     drain_pipes drain_nodes power_lines power_nodes telecom_lines telecom_nodes trees facilities shelters pumps levees culverts cameras antennas gauges
-    run_buildings run_roads run_facilities`.split(/\s+/)
+    run_buildings run_roads run_facilities certificates land_rights quality_issues`.split(/\s+/)
   t.strictSame(LAYERS.map(layer => layer.id).sort(), contracts.sort())
 })
 
@@ -40,7 +40,7 @@ for (const layer of LAYERS) {
     if (layer.importance && !['area', 'length'].includes(layer.importance)) t.ok(known.includes(layer.importance), `importance ${layer.importance} is a column`)
     for (const name of [layer.label, ...layer.searchable ?? []]) {
       const column = layer.columns.find(column => column.name === name)
-      t.ok((column?.classification ?? 'open') === 'open', 'nothing closed is searched or shown as a label')
+      t.ok((column?.classification ?? 'open') === 'open', 'nothing more closed than its layer is searched or shown as a label')
     }
 
     const geometryPaint = { polygon: layer.style.fill ?? layer.style.line, line: layer.style.line, point: layer.style.circle, any: layer.style.fill }[layer.geometry]
@@ -55,7 +55,13 @@ for (const layer of LAYERS) {
     }
     t.ok(layer.zoom.min <= layer.zoom.max)
 
-    for (const rule of layer.rules ?? []) t.equal(rule.holds({}), true, `${rule.id} holds on an empty row`)
+    for (const rule of layer.rules ?? []) {
+      const seen = new Set<string>()
+      const watched = new Proxy({}, { get: (_row, name) => { seen.add(String(name)); return undefined } })
+      t.equal(rule.holds(watched), true, `${rule.id} holds on an empty row`)
+      t.strictSame([...seen].filter(name => !rule.reads.includes(name)), [], `${rule.id} says all that it reads`)
+      t.strictSame(rule.reads.filter(name => !known.includes(name)), [], `${rule.id} reads columns that there are`)
+    }
     const ruleIds = (layer.rules ?? []).map(rule => rule.id)
     t.equal(new Set(ruleIds).size, ruleIds.length)
 

@@ -42,6 +42,7 @@ export const parcels: Layer = {
       'Diện tích pháp lý lệch diện tích đo không quá 10 %', 'Legal and measured area differ by at most 10 %', 'warning'),
     {
       id: 'number_needs_sheet', severity: 'warning', title: { vi: 'Thửa có số thì phải có số tờ', en: 'A numbered parcel names its sheet' },
+      reads: ['so_thua', 'so_to'],
       holds: row => row.so_thua == null || row.so_to != null,
     },
   ],

@@ -62,6 +62,7 @@ export const planLots: Layer = {
     {
       id: 'qcvn_housing_density', severity: 'warning', title: { vi: 'Mật độ thuần đất ở theo QCVN 01:2021/BXD', en: 'Net housing density after QCVN 01:2021/BXD' },
       // The standard's table is for a single house plot; a lot of row houses is read at the smallest plot.
+      reads: ['chuc_nang', 'mdxd', 'dien_tich_m2'],
       holds: row => !HOUSING.includes(String(row.chuc_nang)) || typeof row.mdxd !== 'number' || typeof row.dien_tich_m2 !== 'number'
         || row.chuc_nang === 'o_lien_ke' || row.mdxd <= Math.max(60, maxHousingDensity(row.dien_tich_m2)),
     },

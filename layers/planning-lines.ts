@@ -28,6 +28,7 @@ export const planningLines: Layer = {
   label: 'line_type', searchable: ['road_name', 'plan_code'],
   rules: [{
     id: 'red_line_has_width', severity: 'warning', title: { vi: 'Chỉ giới đường đỏ cần có lộ giới', en: 'A red line states its width' },
+    reads: ['line_type', 'lo_gioi_m'],
     holds: row => row.line_type !== 'chi_gioi_duong_do' || typeof row.lo_gioi_m === 'number',
   }],
   style: {

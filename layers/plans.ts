@@ -36,6 +36,7 @@ export const plans: Layer = {
     ascending('hieu_luc_tu', 'hieu_luc_den', 'Ngày hết hiệu lực không trước ngày hiệu lực', 'The plan does not end before it begins'),
     {
       id: 'approved_has_decision', severity: 'warning', title: { vi: 'Đồ án đã duyệt phải có số quyết định', en: 'An approved plan names its decision' },
+      reads: ['trang_thai', 'so_quyet_dinh'],
       holds: row => !['approved', 'published', 'adjusted'].includes(String(row.trang_thai)) || Boolean(row.so_quyet_dinh),
     },
   ],

@@ -22,6 +22,7 @@ export const powerLines: Layer = {
   label: 'code', searchable: ['code', 'feeder'],
   rules: [{
     id: 'cover_only_underground', severity: 'warning', title: { vi: 'Chỉ cáp ngầm mới có độ sâu chôn', en: 'Only a buried cable has a cover depth' },
+    reads: ['underground', 'cover_depth_m'],
     holds: row => row.underground !== false || row.cover_depth_m == null || row.cover_depth_m === 0,
   }],
   style: { line: { by: 'voltage_kv', below: '#e8935c', steps: [[22, '#e0662f'], [110, '#c8401c'], [220, '#9c2a12']] }, lineWidth: 1.4, visible: false },

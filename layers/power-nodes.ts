@@ -23,6 +23,7 @@ export const powerNodes: Layer = {
   label: 'name', searchable: ['name', 'code', 'feeder'],
   rules: [{
     id: 'steps_down', severity: 'warning', title: { vi: 'Điện áp thứ cấp không cao hơn sơ cấp', en: 'The secondary voltage is not above the primary' },
+    reads: ['voltage_kv', 'voltage_out_kv'],
     holds: row => typeof row.voltage_kv !== 'number' || typeof row.voltage_out_kv !== 'number' || row.voltage_out_kv <= row.voltage_kv,
   }],
   style: { circle: { by: 'kind', other: '#e0662f', categories: { substation: '#9c2a12', source: '#9c2a12', transformer: '#d9561f' } }, circleRadius: 3, visible: false, labelFrom: 17 },

@@ -43,6 +43,7 @@ export const roads: Layer = {
     ascending('long_duong_m', 'lo_gioi_m', 'Lòng đường không rộng hơn lộ giới', 'The carriageway is not wider than the space between red lines'),
     {
       id: 'ends_differ', severity: 'warning', title: { vi: 'Hai nút đầu cuối khác nhau', en: 'The two end nodes differ' },
+      reads: ['from_node', 'to_node'],
       holds: row => row.from_node == null || row.from_node !== row.to_node,
     },
   ],

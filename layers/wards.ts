@@ -30,6 +30,7 @@ export const wards: Layer = {
     ascending('hieu_luc_tu', 'hieu_luc_den', 'Ngày hết hiệu lực không trước ngày hiệu lực', 'The unit does not end before it begins'),
     {
       id: 'vietnamese_code', severity: 'warning', title: { vi: 'Mã cấp xã của tỉnh 48 có 5 chữ số', en: 'Ward codes of province 48 have five digits' },
+      reads: ['province_code', 'code'],
       holds: row => row.province_code !== '48' || /^\d{5}$/.test(String(row.code)),
     },
   ],

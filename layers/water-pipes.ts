@@ -24,6 +24,7 @@ export const waterPipes: Layer = {
   label: 'code', searchable: ['code', 'dma'],
   rules: [{
     id: 'ends_differ', severity: 'warning', title: { vi: 'Hai nút đầu cuối khác nhau', en: 'The two end nodes differ' },
+    reads: ['from_node', 'to_node'],
     holds: row => row.from_node == null || row.from_node !== row.to_node,
   }],
   style: { line: '#2f7fc1', lineWidth: 1.6, visible: false },

@@ -48,7 +48,7 @@ export function createAccess({ store, config }: { store: Store; config: Config }
       if (bearer !== undefined) {
         const found = await lookUp(bearer)
         if (!found) throw unauthorised('The bearer token is wrong or has expired: ask for a new one (`dothi token create`).')
-        return asReader(found)
+        return asReader(found, request)
       }
       const session = cookieOf(request, cookie)
       if (session === undefined) return PUBLIC
@@ -60,7 +60,7 @@ export function createAccess({ store, config }: { store: Store; config: Config }
         return PUBLIC // a page that anybody may read is not closed by an old cookie
       }
       if (writes && !isSameOrigin(request, config)) throw forbidden('A write by cookie must come from this server\'s own pages; other programs use `Authorization: Bearer`.')
-      return asReader(found)
+      return asReader(found, request)
     },
 
     async login(request, response) {
@@ -81,7 +81,17 @@ export function createAccess({ store, config }: { store: Store; config: Config }
   }
 }
 
-const asReader = ({ subject, roles, clearance }: Reader): Reader => ({ subject, roles, clearance })
+/** The reader of one request. Its query is left out of the operation: what people look for may be personal itself. */
+const asReader = ({ subject, roles, clearance }: Reader, request: Request): Reader => ({
+  subject, roles, clearance, access: { operation: `${request.method} ${request.path}`.slice(0, 300), purpose: purposeOf(request) },
+})
+
+/** What the reader says the reading is for; percent-encoded where it is not ASCII, since headers are Latin-1. */
+function purposeOf(request: Request): string | null {
+  const given = request.get('x-purpose')?.trim().slice(0, 600)
+  if (!given) return null
+  try { return decodeURIComponent(given).slice(0, 300) } catch { return given.slice(0, 300) }
+}
 
 const unauthorised = (detail: string) => new Problem(401, 'unauthorised', detail, {}, { 'WWW-Authenticate': 'Bearer' })
 

@@ -22,7 +22,7 @@ const GROUPS: Readonly<Record<LayerGroup, Readonly<Record<Language, string>>>> =
   administration: { vi: 'Hành chính', en: 'Administration' }, land: { vi: 'Đất đai', en: 'Land' }, planning: { vi: 'Quy hoạch', en: 'Planning' },
   buildings: { vi: 'Công trình', en: 'Buildings' }, transport: { vi: 'Giao thông', en: 'Transport' }, water: { vi: 'Sông, biển, đê', en: 'Rivers, sea, levees' },
   utilities: { vi: 'Hạ tầng kỹ thuật', en: 'Utilities' }, services: { vi: 'Dịch vụ công', en: 'Public services' }, monitoring: { vi: 'Quan trắc', en: 'Monitoring' },
-  nature: { vi: 'Cây xanh', en: 'Trees' }, results: { vi: 'Kết quả mô phỏng', en: 'Simulation results' }, published: { vi: 'Lớp đã đăng', en: 'Published layers' },
+  nature: { vi: 'Cây xanh', en: 'Trees' }, results: { vi: 'Kết quả mô phỏng', en: 'Simulation results' }, quality: { vi: 'Chất lượng dữ liệu', en: 'Data quality' }, published: { vi: 'Lớp đã đăng', en: 'Published layers' },
 }
 
 /** The groups that have layers, with the anchors that `layerCatalogue` gives them. */

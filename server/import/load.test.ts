@@ -18,7 +18,7 @@ const spots: Layer = {
     // A column may be called what the loader calls its own things.
     { name: 'content', type: 'text', title: title('Content') }, { name: 'row_no', type: 'integer', title: title('Row') },
   ],
-  rules: [{ id: 'named_high', severity: 'error', title: title('High spots are called peak'), holds: row => Number(row.level ?? 0) < 90 || row.name === 'peak' }],
+  rules: [{ id: 'named_high', severity: 'error', title: title('High spots are called peak'), reads: ['level', 'name'], holds: row => Number(row.level ?? 0) < 90 || row.name === 'peak' }],
 }
 const lots: Layer = { ...base, id: 'lots', title: title('Lots'), geometry: 'polygon', surveyed: { srid: 5899 }, columns: [{ name: 'no', type: 'integer', title: title('No.') }] }
 const houses: Layer = { ...base, id: 'houses', title: title('Houses'), geometry: 'polygon', threeD: { form: 'extrude' }, columns: [{ name: 'facts', type: 'json', title: title('Facts') }] }

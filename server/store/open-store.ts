@@ -116,6 +116,7 @@ async function writeCity(db: Kysely<Database>, city: City): Promise<void> {
 type Summary = Awaited<ReturnType<Store['layerSummary']>>
 
 async function layerSummary(db: Kysely<Database>, layer: Layer, branch: Branch = 'main'): Promise<Summary> {
+  if (layer.kind === 'report') return reportSummary(db, layer)
   const { rows } = layer.kind === 'run' ? await latestRun(db, layer, branch) : await sql<Summary>`
     select case branch when 'main' then count else 0 end as count, bbox, revision, updated
     from dothi.layer_summaries where layer = ${layer.id} and branch = any(${branchesUnder(branch)})`.execute(db)
@@ -133,6 +134,16 @@ async function overlayCount(db: Kysely<Database>, layer: Layer, branch: string):
     select count(*) filter (where not deleted) - count(*) filter (where exists (select from ${sql.table(`city.${layer.id}`)} as c where c.id = o.id)) as more
     from ${sql.table(`branch.${layer.id}`)} as o where branch = ${branch}::uuid and retired_revision is null`.execute(db)
   return rows[0]!.more
+}
+
+/** The count that everybody may know, of open rows. The extent is the whole city's, so that it tells nothing of where closed ones lie. */
+async function reportSummary(db: Kysely<Database>, layer: Layer): Promise<Summary> {
+  const { rows } = await sql<Summary>`
+    select (select count(*) from ${sql.table(`report_open.${layer.id}`)}) as count, r.version as revision, r.changed as updated, s.bbox
+    from (select array[min(bbox[1]), min(bbox[2]), max(bbox[3]), max(bbox[4])] as bbox, count(bbox) as n from dothi.layer_summaries where branch = 'main') as s
+    left join dothi.reports as r on r.layer = ${layer.id}`.execute(db)
+  const { count, revision, updated, bbox } = rows[0]!
+  return { count, revision: revision ?? 0, updated, bbox: bbox?.[0] == null ? null : pad(bbox) }
 }
 
 /** Results are few, hit features of one run, so they are counted as they lie. */

@@ -49,10 +49,11 @@ async function allocateIds(tx: Transaction<Database>, count: number): Promise<nu
 /** A branch's reading also changes when main does. */
 export const branchesUnder = (branch: Branch) => (branch === 'main' ? ['main'] : ['main', branch])
 
-/** See Store.layerRevision. Run layers change when a run finishes: its time in milliseconds stands for the revision. */
+/** See Store.layerRevision. Run layers change when a run finishes: its time in milliseconds stands for the revision; reports count their own. */
 export async function layerRevision(db: Kysely<Database>, layer: Layer, branch: Branch, asOf: AsOf = 'now'): Promise<number> {
   if (layer.kind === 'run') return one(await sql<{ n: number }>`
     select floor(extract(epoch from max(finished)) * 1000)::int8 as n from dothi.jobs where kind = 'flood' and branch = ${branch} and state = 'successful'`.execute(db))
+  if (layer.kind === 'report') return one(await sql<{ n: number }>`select version as n from dothi.reports where layer = ${layer.id}`.execute(db))
   const branches = branchesUnder(branch)
   const revision = await revisionAsOf(db, asOf)
   return one(revision === null
@@ -62,7 +63,7 @@ export async function layerRevision(db: Kysely<Database>, layer: Layer, branch: 
 
 /** See Store.cellsRevision. */
 export async function cellsRevision(db: Kysely<Database>, layer: Layer, branch: Branch, cells: readonly number[], asOf: AsOf = 'now'): Promise<number> {
-  if (layer.kind === 'run') return layerRevision(db, layer, branch, asOf)
+  if (layer.kind !== 'city') return layerRevision(db, layer, branch, asOf)
   const branches = branchesUnder(branch)
   const touched = [-1, ...cells]
   const revision = await revisionAsOf(db, asOf)

@@ -15,6 +15,8 @@ export interface Reader {
   readonly subject: string
   readonly roles: readonly Role[]
   readonly clearance: Classification
+  /** How the reader came, for the access log: one value a request. */
+  readonly access?: { readonly operation: string; readonly purpose: string | null }
 }
 /** viewer reads · editor writes and runs · steward imports, publishes, manages tokens. */
 export type Role = 'viewer' | 'editor' | 'steward'

@@ -1,9 +1,10 @@
 /**
- * Tables follow from layer definitions: `city`, `history`, `branch` for layers of the city, `runs` for results.
+ * Tables follow from layer definitions: `city`, `history`, `branch` for layers of the city, `runs` for results,
+ * `report_open`, `report_internal`, `report_restricted` for what checks found: a row's class is the schema it lies in.
  * Pure text; open-store.ts and catalogue.ts run it.
  */
 import { createHash } from 'node:crypto'
-import { STORE_COLUMNS, type Column, type ColumnType, type Layer } from '../../layers/layer.js'
+import { STORE_COLUMNS, type Classification, type Column, type ColumnType, type Layer } from '../../layers/layer.js'
 import { CLASSES, covers, roleOf, visibleColumns } from './rights.js'
 
 const NAME = /^[a-z][a-z0-9_]{0,50}$/
@@ -16,8 +17,15 @@ const GEOMETRY_TYPES: Readonly<Record<Layer['geometry'], string>> = {
   point: 'Point', line: 'MultiLineString', polygon: 'MultiPolygon', any: 'Geometry',
 }
 
-export type LayerSchema = 'city' | 'history' | 'branch' | 'runs'
-export const schemasOf = (layer: Layer): readonly LayerSchema[] => (layer.kind === 'run' ? ['runs'] : ['city', 'history', 'branch'])
+export type LayerSchema = 'city' | 'history' | 'branch' | 'runs' | ReportSchema
+type ReportSchema = `report_${Classification}`
+/** Where a report keeps its rows of a class. Grants on whole tables are rights that no planner and no `&&` can leak around, as row-level security would. */
+export const reportSchema = (classification: Classification): ReportSchema => `report_${classification}`
+
+const SCHEMAS: Readonly<Record<Layer['kind'], readonly LayerSchema[]>> = {
+  city: ['city', 'history', 'branch'], run: ['runs'], report: CLASSES.map(reportSchema),
+}
+export const schemasOf = (layer: Layer): readonly LayerSchema[] => SCHEMAS[layer.kind]
 
 interface TableColumn {
   readonly name: string
@@ -44,6 +52,15 @@ function storeColumns(layer: Layer): readonly TableColumn[] {
   if (layer.kind === 'run') return [
     { name: 'run', type: 'uuid', own: 'not null', comment: 'The run (job) that this is a result of' },
     { name: 'id', type: 'bigint', own: 'not null', comment: 'Feature id' },
+    ...geometry,
+  ]
+  if (layer.kind === 'report') return [
+    { name: 'id', type: 'bigint', own: 'primary key default dothi.next_id()', comment: 'Id of the finding, kept while it lasts' },
+    { name: 'objectid', type: 'integer', own: `not null default nextval('dothi.report_number')::integer`, comment: 'Id for clients that need 32 bits' },
+    { name: 'revision', type: 'bigint', own: 'not null', comment: 'The revision of the city that the finding was last seen changed at' },
+    { name: 'valid_from', type: 'timestamp with time zone', own: 'not null default now()', comment: 'When it came to be as it is' },
+    { name: 'source', type: 'text', own: 'not null', comment: 'The rule' },
+    { name: 'source_id', type: 'text', own: 'not null', comment: 'What the finding is about: the same from check to check' },
     ...geometry,
   ]
   return [
@@ -117,7 +134,7 @@ function createTable(layer: Layer, schema: LayerSchema): string {
 function tableColumns(layer: Layer, schema: LayerSchema): readonly TableColumn[] {
   const attributes = attributeColumns(layer)
   const store = storeColumns(layer)
-  if (schema === 'city' || schema === 'runs') return [...store, ...attributes]
+  if (schema !== 'history' && schema !== 'branch') return [...store, ...attributes]
   const twins = new Set(['geom_3857', 'cell'])
   const bare = store.map(({ own: _own, ...column }) => (column.name === 'id' || column.name === 'revision' ? { ...column, own: 'not null' } : column))
   if (schema === 'history') return [
@@ -130,6 +147,7 @@ function tableColumns(layer: Layer, schema: LayerSchema): readonly TableColumn[]
       : column.name === 'objectid' ? { name: column.name, type: column.type, comment: column.comment } : column),
     { name: 'deleted', type: 'boolean', own: 'not null default false', comment: 'The scenario removes this feature' },
     { name: 'retired_revision', type: 'bigint', comment: 'The revision that replaced this overlay; null while it holds' },
+    { name: 'base_revision', type: 'bigint', comment: 'The version of main that the edit started from; null for what the scenario adds' },
     ...attributes,
   ]
 }
@@ -170,6 +188,7 @@ function triggers(layer: Layer, schema: LayerSchema): string[] {
     `create trigger keep before truncate on ${table} for each statement execute function dothi.refuse();`,
   ]
   if (schema === 'branch') return [
+    `create trigger base before insert on ${table} for each row execute function dothi.overlay_base();`,
     `create trigger log_insert after insert on ${table} referencing new table as new_rows for each statement execute function dothi.log_branch();`,
     `create trigger log_update after update on ${table} referencing new table as new_rows for each statement execute function dothi.log_branch();`,
   ]
@@ -185,6 +204,9 @@ function describeTable(layer: Layer, schema: LayerSchema): string {
   ].join('\n')
 }
 
+/** The class that all rows of a schema's tables have. */
+const rowsClass = (schema: LayerSchema): Classification => CLASSES.find(rows => reportSchema(rows) === schema) ?? 'open'
+
 /** Column grants: each role reads the store's columns and the attributes of its clearance, of layers it may see. */
 function grantTable(layer: Layer, schema: LayerSchema): string {
   const table = `${schema}.${quote(layer.id)}`
@@ -192,7 +214,7 @@ function grantTable(layer: Layer, schema: LayerSchema): string {
   const own = tableColumns(layer, schema).map(column => column.name).filter(name => !attributes.has(name))
   return CLASSES.map(clearance => {
     const clear = `revoke all on ${table} from ${roleOf(clearance)};`
-    if (!covers(clearance, layer.classification)) return clear
+    if (!covers(clearance, layer.classification) || !covers(clearance, rowsClass(schema))) return clear
     const columns = [...own, ...visibleColumns(layer, clearance).map(column => column.name)]
     return `${clear}\ngrant select (${columns.map(quote).join(', ')}) on ${table} to ${roleOf(clearance)};`
   }).join('\n')

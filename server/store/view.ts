@@ -5,6 +5,7 @@
  *   main, r        city.L where revision ≤ r  ∪  history.L where revision ≤ r < retired_revision
  *   branch         (main without what the branch overlays)  ∪  the branch's own rows
  *   run layer      runs.L of one run
+ *   report         report_open.L  ∪  report_internal.L  ∪  report_restricted.L, as far as the clearance covers
  *
  * Predicates go into every part, so that each uses its own index.
  */
@@ -13,9 +14,10 @@ import type { Layer } from '../../layers/layer.js'
 import { badParameter, notFound, type Problem } from '../errors.js'
 import type { Database } from './database.js'
 import { boxSql, filterToSql, ROWS, unknownProperty } from './filter-sql.js'
-import { covers, visibleColumns } from './rights.js'
+import { noteRead } from './access-log.js'
+import { CLASSES, covers, visibleColumns } from './rights.js'
 import type { AsOf, Branch, Reader, Row, View, ViewArgs } from './store.js'
-import { storeColumnNames } from './tables.js'
+import { reportSchema, storeColumnNames } from './tables.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
@@ -34,10 +36,12 @@ export async function view(door: Door, args: ViewArgs): Promise<View> {
   const pool = door.pool(reader.clearance)
   const columns = wantedColumns(args)
   const conditions = conditionsOf(args)
+  await noteRead(door.db, args, columns)
   if (args.branch !== 'main') await checkBranch(pool, args.branch)
   if (layer.kind === 'run') return runView(pool, layer, columns, conditions, await runOf(door.db, args))
+  if (layer.kind === 'report' && args.asOf !== 'now') throw badParameter('asOf', `“${layer.id}” tells what checks find now; it has no past. Leave asOf away.`)
   const asOf = await revisionAsOf(pool, args.asOf)
-  const parts = partsOf(layer, args.branch, asOf)
+  const parts = layer.kind === 'report' ? reportParts(args) : partsOf(layer, args.branch, asOf)
   const queries = parts.map(part => partQuery(pool, part, columns, conditions))
   if (queries.length === 1) return queries[0]!
   return pool.selectFrom(queries.slice(1).reduce((all, next) => all.unionAll(next), queries[0]!).as(ROWS))
@@ -77,6 +81,12 @@ function partsOf(layer: Layer, branch: Branch, asOf: number | null): readonly Pa
     ...main.map(part => ({ ...part, only: [...part.only, untouched] })),
     { table: `branch.${layer.id}`, only: [sql<SqlBool>`f.branch = ${branch}::uuid`, holds('f'), sql<SqlBool>`not f.deleted`] },
   ]
+}
+
+/** Reports are about the present city, so a branch has none. */
+function reportParts({ layer, branch, reader }: ViewArgs): readonly Part[] {
+  const only = branch === 'main' ? [] : [sql<SqlBool>`false`]
+  return CLASSES.filter(rows => covers(reader.clearance, rows)).map(rows => ({ table: `${reportSchema(rows)}.${layer.id}`, only }))
 }
 
 function partQuery(pool: Kysely<Database>, { table, only }: Part, columns: readonly string[], conditions: readonly Expression<SqlBool>[]): View {

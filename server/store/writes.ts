@@ -192,5 +192,5 @@ const refs = (names: Iterable<string>) => sql.join([...names].map(name => sql.re
 const nextObjectId = (layer: Layer) => sql`nextval(pg_get_serial_sequence(${`city.${layer.id}`}, 'objectid'))::int`
 
 function cityOnly(layer: Layer): void {
-  if (layer.kind === 'run') throw badBody(`“${layer.id}” holds results of runs, which nobody edits.`)
+  if (layer.kind !== 'city') throw badBody(`“${layer.id}” holds results, which nobody edits.`)
 }

@@ -5,9 +5,9 @@ import type { Column, Layer } from '../../../layers/layer.js'
 import type { Call } from '../../operations/operation.js'
 import { visibleColumns } from '../../store/rights.js'
 
-/** The layers that this reader sees here; results of runs belong to scenarios. */
-export function layersOf(call: Pick<Call, 'app' | 'reader' | 'branch'>): readonly Layer[] {
-  return call.app.store.catalogue.for(call.reader).filter((layer) => layer.kind === 'city' || call.branch !== 'main')
+/** The layers that this reader sees here; results of runs belong to scenarios, reports to the present city. */
+export function layersOf(call: Pick<Call, 'app' | 'reader' | 'branch' | 'params'>): readonly Layer[] {
+  return call.app.store.catalogue.for(call.reader).filter(({ kind }) => kind === 'city' || (kind === 'run' ? call.branch !== 'main' : call.branch === 'main' && call.params.asOf === undefined))
 }
 
 /** A layer by id. One that the reader may not see is as unknown as one that does not exist: 404. */
@@ -33,7 +33,7 @@ const THREE_D: readonly Column[] = [
 
 /** Columns of the store that are properties of the layer's features. */
 export function storeProperties(layer: Layer): readonly Column[] {
-  return [...(layer.threeD ? THREE_D : []), ...(layer.kind === 'city' ? PROVENANCE : [])]
+  return [...(layer.threeD ? THREE_D : []), ...(layer.kind !== 'run' ? PROVENANCE : [])]
 }
 
 /** All properties that the reader sees, in the order that tables show them. */

@@ -27,8 +27,11 @@ export interface ItemsQuery {
   readonly whole: boolean
 }
 
+/** What of a call says which rows are wanted. */
+export type QueryCall = Pick<Call, 'reader' | 'branch' | 'params' | 'query'> & { readonly app: Pick<Call['app'], 'store'> }
+
 /** Reads all but paging. Throws 400 Problems that name the parameter. */
-export async function itemsQuery(call: Call, layer: Layer): Promise<ItemsQuery> {
+export async function itemsQuery(call: QueryCall, layer: Layer): Promise<ItemsQuery> {
   const { params, reader, branch } = call
   const interval = parseDatetime(params.datetime)
   const asOf = asOfEnd(parseAsOf(params.asOf), layer.kind === 'city' ? interval : undefined)
@@ -47,7 +50,7 @@ export async function itemsQuery(call: Call, layer: Layer): Promise<ItemsQuery> 
       bbox: box && 'box' in box ? { ...box, exact: true } : undefined,
       columns: properties.filter(({ name }) => attributes.has(name)).map(({ name }) => name),
     },
-    whole: !where && !box && !since && asOf === 'now' && params.run === undefined,
+    whole: layer.kind !== 'report' && !where && !box && !since && asOf === 'now' && params.run === undefined,
   }
 }
 
@@ -71,7 +74,7 @@ export function selectedProperties(layer: Layer, { params, reader }: Pick<Call, 
 }
 
 /** Queryables given as parameters of their own: `?use=hospital`. */
-function equalities({ query, reader }: Call, layer: Layer): Filter[] {
+function equalities({ query, reader }: QueryCall, layer: Layer): Filter[] {
   const types = queryables(layer, reader.clearance)
   return Object.entries(query).map(([name, text]): Filter => {
     const type = types.get(name)
@@ -93,7 +96,7 @@ function valueOf(name: string, type: Exclude<Column['type'], 'json'>, text: stri
   }
 }
 
-async function filterOf(call: Call, layer: Layer): Promise<Filter[]> {
+async function filterOf(call: QueryCall, layer: Layer): Promise<Filter[]> {
   const { filter: text, 'filter-lang': lang, 'filter-crs': crsName } = call.params as Record<string, string | undefined>
   const crs = crsOf(crsName, 'filter-crs', layer)
   if (text === undefined) return []
@@ -116,7 +119,7 @@ function readJson(text: string): unknown {
 }
 
 /** Geometry literals of the filter, brought to CRS84. */
-async function inCrs84(call: Call, filter: Filter, crs: Crs): Promise<Filter> {
+async function inCrs84(call: QueryCall, filter: Filter, crs: Crs): Promise<Filter> {
   if (crs.uri === CRS84.uri) return filter
   switch (filter.op) {
     case 'and': case 'or': return { ...filter, args: await Promise.all(filter.args.map((arg) => inCrs84(call, arg, crs))) }
@@ -126,7 +129,7 @@ async function inCrs84(call: Call, filter: Filter, crs: Crs): Promise<Filter> {
   }
 }
 
-async function literalInCrs84(call: Call, geometry: GeometryLiteral, crs: Crs, parameter: string): Promise<GeometryLiteral> {
+async function literalInCrs84(call: QueryCall, geometry: GeometryLiteral, crs: Crs, parameter: string): Promise<GeometryLiteral> {
   const shape = 'bbox' in geometry
     ? sql`st_makeenvelope(${geometry.bbox[0]}::float8, ${geometry.bbox[1]}::float8, ${geometry.bbox[2]}::float8, ${geometry.bbox[3]}::float8)`
     : sql`st_force2d(st_geomfromgeojson(${JSON.stringify(geometry.geojson)}::text))`
@@ -145,7 +148,7 @@ async function literalInCrs84(call: Call, geometry: GeometryLiteral, crs: Crs, p
 }
 
 /** `bbox` as an index box in degrees or Mercator metres, or as a shape where the CRS bends. */
-async function boxOf(call: Call, layer: Layer): Promise<{ box: BBox; srid: 4326 | 3857 } | { filter: Filter } | undefined> {
+async function boxOf(call: QueryCall, layer: Layer): Promise<{ box: BBox; srid: 4326 | 3857 } | { filter: Filter } | undefined> {
   const numbers = call.params.bbox as readonly number[] | undefined
   const crs = crsOf(call.params['bbox-crs'], 'bbox-crs', layer)
   if (!numbers) return undefined
