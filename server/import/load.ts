@@ -23,6 +23,32 @@ export interface LoadOptions {
   readonly onProgress?: (progress: LoadProgress) => void
   readonly onReject?: (reject: Reject) => void
   readonly signal?: AbortSignal
+  /**
+   * With `replaceSource`: sees what is about to change, may take rows out of it, and throws what forbids it.
+   * Where it leaves nothing to change there is no revision.
+   */
+  readonly review?: (replacement: Replacement) => Promise<void>
+  /** Ends after `review`, with its counts, and lands nothing. */
+  readonly dryRun?: boolean
+}
+
+/** A replacement that is worked out but not written yet. */
+export interface Replacement {
+  readonly tx: Transaction<Database>
+  /** The revision that it will be; undefined on a dry run, where the writers' lock is not held. */
+  readonly revision: number | undefined
+  readonly layers: readonly ReplacedLayer[]
+}
+export interface ReplacedLayer {
+  readonly layer: Layer
+  /** Temporary table: id in the city or null, _row_no of the incoming row or null, changed. Rows that are deleted from it stay as they are. */
+  readonly match: RawBuilder<unknown>
+  /** Temporary table of incoming rows as the layer stores them, with _row_no, _key and the fingerprint _content. */
+  readonly incoming: RawBuilder<unknown>
+  /** The fingerprint of a stored row. */
+  readonly content: RawBuilder<unknown>
+  /** Columns that a load fills. */
+  readonly columns: readonly string[]
 }
 export interface LoadProgress {
   readonly layer: string
@@ -66,6 +92,7 @@ export async function loadFeatures(store: Store, streams: readonly FeatureStream
     const { revision } = await store.withRevision(
       { actor: options.actor, reason: options.reason },
       async writer => {
+        await load.match(writer.tx, stages, writer.revision)
         for (const stage of stages) await load.apply(writer, stage)
         options.signal?.throwIfAborted()
       },
@@ -73,10 +100,12 @@ export async function loadFeatures(store: Store, streams: readonly FeatureStream
         await canceller.watch(tx)
         for (const stage of stages) await load.stage(tx, stage)
         load.refuseTooManyRejects()
+        if (options.dryRun) await load.match(tx, stages, undefined)
       },
     )
     return load.report(revision.revision)
   } catch (error) {
+    if (error instanceof NothingToWrite) return load.report(0)
     options.signal?.throwIfAborted()
     throw error
   } finally {
@@ -86,9 +115,12 @@ export async function loadFeatures(store: Store, streams: readonly FeatureStream
 
 function cityLayer(store: Store, id: string): Layer {
   const layer = store.catalogue.get(id)
-  if (layer.kind !== 'city') throw badParameter('layer', `The layer “${id}” holds results of runs and takes no import.`)
+  if (layer.kind !== 'city') throw badParameter('layer', `The layer “${id}” holds results and takes no import.`)
   return layer
 }
+
+/** Ends a load's transaction without a revision. */
+class NothingToWrite extends Error {}
 
 interface Stage { readonly layer: Layer; readonly streams: readonly FeatureStream[]; readonly number: number }
 
@@ -184,7 +216,7 @@ class Load {
   async apply(writer: RevisionWriter, stage: Stage): Promise<void> {
     this.#progress(stage.layer, 'writing')
     if (this.options.replaceSource === undefined) await this.#insertAll(writer, stage)
-    else await this.#replace(writer, stage, this.options.replaceSource)
+    else await this.#replace(writer, stage)
   }
 
   async #insertAll(writer: RevisionWriter, { layer, number }: Stage): Promise<void> {
@@ -197,31 +229,37 @@ class Load {
     this.#inserted += rows
   }
 
-  async #replace({ tx, allocateIds, ...rest }: RevisionWriter, { layer, number }: Stage, source: string): Promise<void> {
-    const writer = { tx, allocateIds, ...rest }
+  /** Present and incoming rows side by side, then the review. */
+  async match(tx: Transaction<Database>, stages: readonly Stage[], revision: number | undefined): Promise<void> {
+    const { replaceSource: source, review, dryRun } = this.options
+    if (source === undefined) return
+    for (const stage of stages) await matchRows(tx, stage, source)
+    if (!review && !dryRun) return
+    await review?.({ tx, revision, layers: stages.map(replacedLayer) })
+    const counts: MatchCounts[] = []
+    for (const { number } of stages) counts.push(await countMatches(tx, number))
+    if (!dryRun && counts.some(({ fresh, changed, missing }) => fresh + changed + missing > 0)) return
+    counts.forEach(count => this.#tally(count))
+    throw new NothingToWrite()
+  }
+
+  async #replace(writer: RevisionWriter, { layer, number }: Stage): Promise<void> {
+    const { tx } = writer
     const table = layerTable(layer)
-    const match = sql.id(`match_${number}`)
-    // Present and incoming rows side by side; twins without a source id are told apart by their number.
-    await sql`
-      create temp table ${match} on commit drop as
-      with present as (
-        select id, content, coalesce(source_id, content || row_number() over (partition by source_id, content order by id)) as key
-        from (select id, source_id, ${content(layer)} as content from ${table} where source = ${source}) p
-      )
-      select p.id, c._row_no, p.content is distinct from c._content as changed
-      from present p full join ${checkedName(number)} c on c._key = p.key`.execute(tx)
-    const counted = await sql<Record<'fresh' | 'changed' | 'missing' | 'same', string>>`
-      select count(*) filter (where id is null) as fresh, count(*) filter (where _row_no is null) as missing,
-        count(*) filter (where changed and id is not null and _row_no is not null) as changed, count(*) filter (where not changed) as same
-      from ${match}`.execute(tx)
-    const { fresh, changed, missing, same } = counted.rows[0]!
-    if (Number(missing)) await sql`delete from ${table} t using ${match} m where t.id = m.id and m._row_no is null`.execute(tx)
-    if (Number(changed)) await updateRows(tx, layer, sql`${checkedName(number)} c join ${match} m on m._row_no = c._row_no and m.changed and m.id is not null`)
-    if (Number(fresh)) await insertRows(writer, layer, await allocateIds(Number(fresh)), sql`select c.* from ${checkedName(number)} c join ${match} m on m._row_no = c._row_no where m.id is null order by c._row_no`)
-    this.#inserted += Number(fresh)
-    this.#updated += Number(changed)
-    this.#deleted += Number(missing)
-    this.#unchanged += Number(same)
+    const match = matchName(number)
+    const counts = await countMatches(tx, number)
+    const { fresh, changed, missing } = counts
+    if (missing) await sql`delete from ${table} t using ${match} m where t.id = m.id and m._row_no is null`.execute(tx)
+    if (changed) await updateRows(tx, layer, sql`${checkedName(number)} c join ${match} m on m._row_no = c._row_no and m.changed and m.id is not null`)
+    if (fresh) await insertRows(writer, layer, await writer.allocateIds(fresh), sql`select c.* from ${checkedName(number)} c join ${match} m on m._row_no = c._row_no where m.id is null order by c._row_no`)
+    this.#tally(counts)
+  }
+
+  #tally({ fresh, changed, missing, same }: MatchCounts): void {
+    this.#inserted += fresh
+    this.#updated += changed
+    this.#deleted += missing
+    this.#unchanged += same
   }
 
   refuseTooManyRejects(): void {
@@ -262,8 +300,36 @@ const quote = (name: string) => `"${name.replaceAll('"', '""')}"`
 const stageTable = (number: number) => `stage_${number}`
 const stageName = (number: number) => sql.id(stageTable(number))
 const checkedName = (number: number) => sql.id(`checked_${number}`)
+const matchName = (number: number) => sql.id(`match_${number}`)
 const layerTable = (layer: Layer) => sql.id('city', layer.id)
 const names = (columns: readonly string[], alias?: string) => sql.join(columns.map(c => alias ? sql.id(alias, c) : sql.id(c)))
+
+/** Twins without a source id are told apart by their number. */
+async function matchRows(tx: Transaction<Database>, { layer, number }: Stage, source: string): Promise<void> {
+  await sql`
+    create temp table ${matchName(number)} on commit drop as
+    with present as (
+      select id, content, coalesce(source_id, content || row_number() over (partition by source_id, content order by id)) as key
+      from (select id, source_id, ${content(layer)} as content from ${layerTable(layer)} where source = ${source}) p
+    )
+    select p.id, c._row_no, p.content is distinct from c._content as changed
+    from present p full join ${checkedName(number)} c on c._key = p.key`.execute(tx)
+}
+
+interface MatchCounts { readonly fresh: number; readonly changed: number; readonly missing: number; readonly same: number }
+
+async function countMatches(tx: Transaction<Database>, number: number): Promise<MatchCounts> {
+  const { rows: [counted] } = await sql<Record<keyof MatchCounts, string>>`
+    select count(*) filter (where id is null) as fresh, count(*) filter (where _row_no is null) as missing,
+      count(*) filter (where changed and id is not null and _row_no is not null) as changed, count(*) filter (where not changed) as same
+    from ${matchName(number)}`.execute(tx)
+  const { fresh, changed, missing, same } = counted!
+  return { fresh: Number(fresh), changed: Number(changed), missing: Number(missing), same: Number(same) }
+}
+
+function replacedLayer({ layer, number }: Stage): ReplacedLayer {
+  return { layer, match: matchName(number), incoming: checkedName(number), content: content(layer), columns: filledColumns(layer) }
+}
 
 /** Columns that a load fills, as named in the layer's table. */
 function filledColumns(layer: Layer): string[] {
