@@ -3,6 +3,8 @@ import { basename, extname } from 'node:path'
 import { openCityJson } from './cityjson.js'
 import { mendTexts, userEncoding } from './encoding.js'
 import { badFile, reading } from './fault.js'
+import { openFlatGeobuf } from './flatgeobuf.js'
+import { MAGIC as FLATGEOBUF } from './flatgeobuf-schema.js'
 import { openGeoJson, openGeoJsonSequence } from './geojson.js'
 import { openGeoPackage } from './geopackage.js'
 import { openOsm } from './osm.js'
@@ -24,6 +26,7 @@ const isSequence = ({ text, extension }: Head) => text.startsWith('\u001e')
 const READERS: readonly Reader[] = [
   { format: 'shapefile', title: 'Shapefile', extensions: ['.shp'], companions: ['.dbf', '.prj', '.cpg'], legacyText: true, detect: ({ bytes }) => bytes.length >= 4 && bytes.readInt32BE(0) === 9994, open: features((file, options) => openShapefiles([file], options)) },
   { format: 'gpkg', title: 'GeoPackage', extensions: ['.gpkg'], seeks: true, legacyText: true, detect: head => head.startsWith('SQLite format 3\0'), open: features(openGeoPackage) },
+  { format: 'flatgeobuf', title: 'FlatGeobuf', extensions: ['.fgb'], detect: ({ bytes }) => FLATGEOBUF.every((byte, i) => bytes[i] === byte), open: features(openFlatGeobuf) },
   { format: 'geotiff', title: 'GeoTIFF', extensions: ['.tif', '.tiff'], detect: ({ bytes }) => /^(II[*+]\0|MM\0[*+])/.test(bytes.subarray(0, 4).toString('latin1')), open: terrain('geotiff', file => readGeoTiff(file)) },
   { format: 'osm-pbf', title: 'OSM PBF', extensions: ['.pbf'], detect: ({ bytes, extension }) => bytes.subarray(4, 24).includes('OSMHeader') || (extension === '.pbf' && bytes.subarray(4, 24).includes('OSMData')), open: features(file => openOsm(file, 'osm-pbf')) },
   // Bare numbers without any header: only the name tells.

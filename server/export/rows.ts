@@ -1,0 +1,123 @@
+/** Rows of a plan, by a cursor in one snapshot: memory stays flat however many there are. */
+import { sql, type RawBuilder, type Transaction } from 'kysely'
+import type { Column } from '../../layers/layer.js'
+import type { Database } from '../store/database.js'
+import type { Reader, Store } from '../store/store.js'
+import { SIMULATION_LABEL } from '../../simulation/manifest.js'
+import type { ExportRow, GeometryEncoding, LayerPlan, RowOptions } from './export.js'
+
+/** About as much is fetched at once, so that a layer of large polygons costs no more memory than one of points. */
+const BATCH_BYTES = 2 * 2 ** 20
+const MOST_ROWS = 2000
+/** Beside its geometry, the bytes that a row is taken for. */
+const ROW_BYTES = 200
+
+export type Snapshot = Transaction<Database>
+
+/**
+ * Runs `work` over one state of the whole city. When `signal` aborts, the statement at work is cancelled.
+ * A snapshot holds a connection: who lets it idle for longer than `IDLE_SECONDS` loses it.
+ */
+export async function inSnapshot<T>(store: Store, { clearance }: Reader, signal: AbortSignal, work: (tx: Snapshot) => Promise<T>): Promise<T> {
+  return store.pool(clearance).transaction().setIsolationLevel('repeatable read').execute(async tx => {
+    const { rows: [session] } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
+    // A cursor over a million rows may sort first; each FETCH counts as a statement of its own.
+    await sql.raw(`set local statement_timeout = '10min'; set local idle_in_transaction_session_timeout = '${IDLE_SECONDS}s'; set local cursor_tuple_fraction = 1`).execute(tx)
+    const cancel = () => void sql`select pg_cancel_backend(${session!.pid}::int)`.execute(store.db).catch(() => {})
+    signal.throwIfAborted()
+    signal.addEventListener('abort', cancel)
+    try {
+      return await work(tx)
+    } catch (error) {
+      signal.throwIfAborted()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', cancel)
+    }
+  })
+}
+const IDLE_SECONDS = 120
+
+/** Batches of rows of one layer. */
+export async function* layerRows(store: Store, tx: Snapshot, plan: LayerPlan, options: RowOptions, signal: AbortSignal): AsyncGenerator<readonly ExportRow[]> {
+  const view = await store.view(plan.query.view)
+  const order = options.clustered ? sql`v.geom` : sql`v.id`
+  await sql`declare export_rows no scroll cursor for select ${selected(plan, options)} from ${view} as v order by ${order}`.execute(tx)
+  try {
+    for (let count = 100; ;) {
+      signal.throwIfAborted()
+      const { rows } = await sql<FetchedRow>`fetch ${sql.lit(count)} from export_rows`.execute(tx)
+      if (rows.length > 0) yield rows.map(row => rowOf(row, plan.columns.length))
+      if (rows.length < count) return
+      const bytes = rows.reduce((sum, { g, s }) => sum + ROW_BYTES + (g?.length ?? 0) + (s?.length ?? 0), 0)
+      count = Math.max(1, Math.min(MOST_ROWS, Math.floor((BATCH_BYTES * rows.length) / bytes)))
+    }
+  } finally {
+    // Where the transaction is broken the cursor is gone with it.
+    await sql`close export_rows`.execute(tx).catch(() => {})
+  }
+}
+
+/** Short names: they come with each row. */
+type FetchedRow = { readonly id: number; readonly g: Buffer | string | null; readonly s?: Buffer | null } & Readonly<Record<`c${number}`, string | number | boolean | null>>
+
+function rowOf(row: FetchedRow, columns: number): ExportRow {
+  const values = new Array<string | number | boolean | null>(columns)
+  for (let i = 0; i < columns; i++) values[i] = row[`c${i}`] ?? null
+  return { id: row.id, geometry: row.g, solid: row.s ?? null, values }
+}
+
+function selected(plan: LayerPlan, { geometry, solids }: RowOptions): RawBuilder<unknown> {
+  const columns = geometry === 'geojson' ? [] : plan.columns.map((column, i) => sql`${valueSql(column)} as ${sql.ref(`c${i}`)}`)
+  const faces = solids && plan.layer.threeD ? [sql`st_asbinary(${plan.srid === 4326 ? sql`v.solid` : sql`st_transform(v.solid, ${sql.lit(plan.srid)})`}) as s`] : []
+  return sql.join([sql`v.id as id`, sql`${encoded(plan, geometry)} as g`, ...faces, ...columns])
+}
+
+/** A result of a simulation says so on each of its rows. */
+export const SIMULATION: Column = { name: 'simulation', type: 'text', title: { vi: 'Mô phỏng', en: 'Simulation' } }
+
+function valueSql({ name, type }: Column): RawBuilder<unknown> {
+  if (name === SIMULATION.name) return sql`${SIMULATION_LABEL.en}::text`
+  const value = sql.ref(`v.${name}`)
+  switch (type) {
+    case 'json': return sql`${value}::text`
+    case 'timestamp': return sql`to_char(${value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+    default: return value
+  }
+}
+
+/** All the digits that a double has: what is read back is what was stored. */
+const DIGITS = sql.lit(15)
+
+function encoded(plan: LayerPlan, encoding: GeometryEncoding): RawBuilder<unknown> {
+  const shape = geometrySql(plan)
+  switch (encoding) {
+    case 'wkb': return sql`st_asbinary(${shape}, 'NDR')`
+    case 'wkt': return sql`st_astext(${shape}, ${DIGITS})`
+    case 'lonlat': return sql`(select st_x(p) || ' ' || st_y(p) from (select st_pointonsurface(${shape}) as p) as middle)`
+    case 'kml': return sql`st_askml(${raised(plan, shape)}, ${DIGITS})`
+    case 'geojson': return sql`'{"type":"Feature","id":' || v.id || ',"geometry":' || coalesce(st_asgeojson(${wound(plan, shape)}, ${DIGITS}, 0), 'null') || ',"properties":' || ${propertiesSql(plan.columns)} || '}'`
+  }
+}
+
+function geometrySql({ layer, srid }: LayerPlan): RawBuilder<unknown> {
+  switch (srid) {
+    case 4326: return sql`v.geom`
+    // Tiles' own copy is clamped at the poles, which no city is near to.
+    case 3857: return sql`v.geom_3857`
+    case layer.surveyed?.srid: return sql`coalesce(v.geom_native, st_transform(v.geom, ${sql.lit(srid)}))`
+    default: return sql`st_transform(v.geom, ${sql.lit(srid)})`
+  }
+}
+
+/** RFC 7946 wants outer rings counter-clockwise. */
+const wound = ({ layer }: LayerPlan, shape: RawBuilder<unknown>) => (layer.geometry === 'polygon' || layer.geometry === 'any' ? sql`st_forcepolygonccw(${shape})` : shape)
+
+/** Footprints with a height are drawn up to it. */
+const raised = ({ layer }: LayerPlan, shape: RawBuilder<unknown>) => (layer.threeD?.form === 'extrude' ? sql`case when v.height > 0 then st_force3dz(${shape}, v.height) else ${shape} end` : shape)
+
+function propertiesSql(columns: readonly Column[]): RawBuilder<unknown> {
+  if (columns.length === 0) return sql`'{}'`
+  const named = columns.map(column => (column.type === 'json' ? sql.ref(`v.${column.name}`) : sql`${valueSql(column)} as ${sql.ref(column.name)}`))
+  return sql`(select row_to_json(p) from (select ${sql.join(named)}) as p)::text`
+}
