@@ -3,7 +3,7 @@
  * generated columns can be computed again while a dump is restored, when no search path is set.
  */
 export function functionsSql(gis: string): string {
-  return [textFunctions, geometryFunctions(gis), revisionFunctions, changeLog(gis), appendOnly].join('\n')
+  return [textFunctions, geometryFunctions(gis), revisionFunctions, changeLog(gis), branchFunctions, appendOnly].join('\n')
 }
 
 const textFunctions = /* sql */ `
@@ -181,6 +181,21 @@ begin
   end loop;
   return null;
 end $$;
+`
+
+/** What an overlay was made from. A trigger sees to it, so that no writer can forget it. */
+export const branchFunctions = /* sql */ `
+create function dothi.overlay_base() returns trigger language plpgsql as $$
+begin
+  if new.base_revision is not null then return new; end if;
+  execute format('select base_revision from branch.%I where branch = $1 and id = $2 and retired_revision = $3 order by revision desc limit 1', tg_table_name)
+    into new.base_revision using new.branch, new.id, dothi.current_revision();
+  if new.base_revision is null then
+    execute format('select revision from city.%I where id = $1', tg_table_name) into new.base_revision using new.id;
+  end if;
+  return new;
+end $$;
+comment on function dothi.overlay_base is 'An overlay that follows another keeps its base; a first one stands on the present version of main';
 `
 
 const appendOnly = /* sql */ `
