@@ -4,7 +4,9 @@ import * as store from './001-store.js'
 import * as terrain from './002-terrain.js'
 import * as scenarios from './003-scenarios.js'
 import * as tone from './004-tone.js'
+import * as edits from './005-edits.js'
 import * as history from './006-history.js'
+import * as sources from './008-sources.js'
 import * as quality from './010-quality.js'
 
 export interface Migration {
@@ -18,6 +20,8 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: '002-terrain', up: terrain.up },
   { name: '003-scenarios', up: scenarios.up },
   { name: '004-tone', up: tone.up },
+  { name: '005-edits', up: edits.up },
   { name: '006-history', up: history.up },
+  { name: '008-sources', up: sources.up },
   { name: '010-quality', up: quality.up },
 ]
