@@ -224,7 +224,7 @@ async function rowsOfEntries(store: Store, { reader, branch }: RowsQuery, entrie
 }
 
 /** A version as the database gives it. `made` is the revision it belongs to in the feed. */
-interface Version {
+export interface Version {
   readonly made: number
   readonly op: RowChange['op']
   readonly id: number
@@ -244,7 +244,7 @@ function changeOf(layer: Layer, { revision, at, actor, reason }: Entry, { op, id
   return { revision, at, actor, reason, layer: layer.id, op, id, row: op === 'delete' ? null : recordOf(layer, { id, ...row }) }
 }
 
-function recordOf(layer: Layer, { id, objectid, revision, geom, geom_native, solid, ground_z, height, source, source_id, properties }: Omit<Version, 'op' | 'made'>): RowRecord {
+export function recordOf(layer: Layer, { id, objectid, revision, geom, geom_native, solid, ground_z, height, source, source_id, properties }: Omit<Version, 'op' | 'made'>): RowRecord {
   return {
     id, objectid, revision, geom,
     ...(layer.surveyed && { geomNative: geom_native ?? null }),
@@ -262,7 +262,7 @@ function neededColumns(layer: Layer, reader: Reader): readonly string[] {
 }
 
 /** Column list of a record: geometry as hex EWKB, attributes as one JSON object. */
-function recordColumns(layer: Layer, reader: Reader, id: RawBuilder<unknown> = sql.ref('v.id')): RawBuilder<unknown> {
+export function recordColumns(layer: Layer, reader: Reader, id: RawBuilder<unknown> = sql.ref('v.id')): RawBuilder<unknown> {
   const column = (name: string) => sql.ref(`v.${name}`)
   const hex = (name: string) => sql`encode(st_asewkb(${column(name)}, 'NDR'), 'hex') as ${sql.ref(name)}`
   return sql.join([
