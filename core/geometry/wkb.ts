@@ -1,5 +1,6 @@
 /** Geometries to and from well-known binary, as PostGIS speaks it: EWKB out, ISO or extended WKB in, M left out. */
 import type { GeoJsonGeometry } from '../filter/ast.js'
+import { joinLines, linearise } from './curves.js'
 import { EwkbWriter, GeometryFault, LEAST_PART, LEAST_RING, MAX_NESTING, POLYHEDRAL_SURFACE, WKB_TYPES, WkbCursor, wkbCode, type WkbHead } from './wkb-bytes.js'
 
 /** Per face its rings of [x, y, z]; the first ring is the outline, closed. */
@@ -83,7 +84,7 @@ function writePosition(out: EwkbWriter, position: Position, z: boolean): void {
 
 /**
  * WKB or EWKB from byte `start` on, as a GeoJSON geometry; an empty point is an empty list, and the faces of a
- * PolyhedralSurface or TIN are a MultiPolygon. Throws a GeometryFault for curves and for bytes that are cut short.
+ * PolyhedralSurface or TIN are a MultiPolygon. Curves become lines (core/geometry/curves.ts). Throws a GeometryFault for bytes that are cut short.
  */
 export function fromWkb(bytes: Uint8Array, start = 0): GeoJsonGeometry {
   return readGeometry(new WkbCursor(bytes, start), 0)
@@ -104,11 +105,24 @@ function readGeometry(from: WkbCursor, depth: number): GeoJsonGeometry {
     case 'MultiPoint': case 'MultiLineString': case 'MultiPolygon': return { type: name, coordinates: readParts(from, depth).map(part => part.coordinates) }
     case 'PolyhedralSurface': case 'Tin': return { type: 'MultiPolygon', coordinates: readParts(from, depth).map(part => part.coordinates) }
     case 'GeometryCollection': return { type: name, geometries: readParts(from, depth) }
+    case 'CircularString': return { type: 'LineString', coordinates: chordsOf(readPositions(from, head)) }
+    case 'CompoundCurve': return { type: 'LineString', coordinates: joinLines(readParts(from, depth).map(part => part.coordinates as Position[])) }
+    case 'CurvePolygon': return { type: 'Polygon', coordinates: readParts(from, depth).map(ring => ring.coordinates) }
+    case 'MultiCurve': return { type: 'MultiLineString', coordinates: readParts(from, depth).map(part => part.coordinates) }
+    case 'MultiSurface': return { type: 'MultiPolygon', coordinates: readParts(from, depth).map(part => part.coordinates) }
     default: throw notRead(name)
   }
 }
 
-const notRead = (name: string) => new GeometryFault(`${name}: curves are not supported; linearise the layer first`)
+const notRead = (name: string) => new GeometryFault(`${name}: no geometry that can be read`)
+
+function chordsOf(positions: number[][]): number[][] {
+  try {
+    return linearise(positions)
+  } catch (error) {
+    throw new GeometryFault((error as Error).message)
+  }
+}
 
 function readParts(from: WkbCursor, depth: number): GeoJsonGeometry[] {
   return repeat(from.count(LEAST_PART), () => readGeometry(from, depth + 1))

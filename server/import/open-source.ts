@@ -1,12 +1,14 @@
 import { stat } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { openCityJson } from './cityjson.js'
+import { openCsv } from './csv.js'
 import { mendTexts, userEncoding } from './encoding.js'
 import { badFile, reading } from './fault.js'
 import { openFlatGeobuf } from './flatgeobuf.js'
 import { MAGIC as FLATGEOBUF } from './flatgeobuf-schema.js'
 import { openGeoJson, openGeoJsonSequence } from './geojson.js'
 import { openGeoPackage } from './geopackage.js'
+import { kmlOf, openKml } from './kml.js'
 import { openOsm } from './osm.js'
 import { features, Head, terrain, type Opened, type OpenOptions, type Reader } from './reader.js'
 import { openShapefiles } from './shapefile.js'
@@ -22,6 +24,9 @@ const isCityJson = (text: string) => /"type"\s*:\s*"CityJSON"|"CityObjects"\s*:/
 const isSequence = ({ text, extension }: Head) => text.startsWith('\u001e')
   || (text.startsWith('{') && (['.geojsonl', '.geojsons', '.ndjson', '.jsonl'].includes(extension) || /^\{[^\n]*"type"\s*:\s*"Feature"[^\n]*\}\r?\n\s*\{/.test(text)))
 
+/** No zero byte, but in UTF-16. */
+const isText = (bytes: Buffer) => !bytes.includes(0) || /^(\xff\xfe|\xfe\xff)/.test(bytes.subarray(0, 2).toString('latin1'))
+
 /** Every format that can be imported. The first whose `detect` says yes opens the file; of a zip, the first whose files it holds. */
 const READERS: readonly Reader[] = [
   { format: 'shapefile', title: 'Shapefile', extensions: ['.shp'], companions: ['.dbf', '.prj', '.cpg'], legacyText: true, detect: ({ bytes }) => bytes.length >= 4 && bytes.readInt32BE(0) === 9994, open: features((file, options) => openShapefiles([file], options)) },
@@ -33,9 +38,12 @@ const READERS: readonly Reader[] = [
   { format: 'hgt', title: 'HGT', extensions: ['.hgt'], detect: ({ extension }) => extension === '.hgt', open: terrain('hgt', readHgt) },
   { format: 'asc', title: 'ASCII grid', extensions: ['.asc'], companions: ['.prj'], detect: ({ text, extension }) => /^ncols\s/i.test(text) || (extension === '.asc' && /^(nrows|xll|yll|cellsize|nodata_value)\w*\s/i.test(text)), open: terrain('asc', readAsc) },
   { format: 'osm-xml', title: 'OSM XML', extensions: ['.osm'], detect: ({ text }) => text.startsWith('<') && /<osm\b/.test(text), open: features(file => openOsm(file, 'osm-xml')) },
+  { format: 'kml', title: 'KML and KMZ', extensions: ['.kml', '.kmz'], legacyText: true, detect: ({ text }) => text.startsWith('<') && /<(\w+:)?kml\b/.test(text), detectZip: entries => kmlOf(entries) !== undefined && !entries.some(name => /\.(shp|gpkg|geojson|gml)$/i.test(name)), open: features(openKml) },
   { format: 'cityjson', title: 'CityJSON', extensions: ['.city.json'], detect: ({ text }) => text.startsWith('{') && isCityJson(text), open: features(openCityJson) },
   { format: 'geojsonseq', title: 'GeoJSON by lines', extensions: ['.geojsonl', '.geojsons', '.ndjson', '.jsonl'], detect: isSequence, open: features(openGeoJsonSequence) },
   { format: 'geojson', title: 'GeoJSON', extensions: ['.geojson', '.json'], detect: ({ text }) => text.startsWith('{'), open: features(openGeoJson) },
+  // Any text could be a table: after all others, and by its name.
+  { format: 'csv', title: 'CSV and TSV', extensions: ['.csv', '.tsv', '.txt'], legacyText: true, detect: ({ bytes, extension }) => ['.csv', '.tsv', '.txt'].includes(extension) && isText(bytes), open: features(openCsv) },
 ]
 
 /**

@@ -111,6 +111,34 @@ export async function zipEntries(file: string): Promise<string[]> {
   })
 }
 
+/** One entry of a zip, unpacked as a stream. */
+export async function* zipMember(file: string, name: string, what: string): AsyncGenerator<Buffer> {
+  const zip = await reading(what, () => yauzl.openPromise(file, { strictFileNames: true, validateEntrySizes: true }))
+  try {
+    const entry = await reading(what, async () => {
+      for await (const candidate of zip.eachEntry()) if (candidate.fileName === name) return candidate
+      return null
+    })
+    if (!entry) throw badFile(`The ${what} lacks its part ${name}.`)
+    let unpacked = 0
+    const stream = await reading(what, () => zip.openReadStreamPromise(entry))
+    const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+    try {
+      for (;;) {
+        const { value, done } = await reading(what, () => chunks.next())
+        if (done) return
+        unpacked += value.length
+        refuseBomb(entry.compressedSize, unpacked, what)
+        yield value
+      }
+    } finally {
+      stream.destroy()
+    }
+  } finally {
+    zip.close()
+  }
+}
+
 const tooManyEntries = () => badFile(`The zip file has more than ${MAX_ENTRIES} entries. Pack only the data to import.`)
 
 /**
