@@ -6,6 +6,8 @@ import { DEFAULT_SAMPLE } from '../fixtures/city/sample.js'
 import type { Layer } from '../layers/layer.js'
 import { operations as cityOperations } from './city.js'
 import type { Config } from './config.js'
+import { registerJobs as registerExportJobs } from './export/jobs.js'
+import { operations as exportOperations } from './export/operations.js'
 import { registerJobs as registerImportJobs } from './import/jobs.js'
 import { operations as docsOperations } from './docs/operations.js'
 import { operations as importOperations } from './import/operations.js'
@@ -28,6 +30,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...ogcOperations,
   ...tiles3dOperations,
   ...importOperations,
+  ...exportOperations,
   ...scenarioOperations,
   ...jobOperations,
   ...docsOperations,
@@ -36,6 +39,7 @@ export const OPERATIONS: readonly Operation[] = [
 function registerJobs(jobs: LocalJobs) {
   registerSampleJob(jobs)
   registerImportJobs(jobs)
+  registerExportJobs(jobs)
   registerScenarioJobs(jobs)
 }
 

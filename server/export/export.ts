@@ -17,7 +17,7 @@ export interface LayerPlan {
 }
 
 /** How rows bring their geometry: as bytes, or as text that PostGIS has written. */
-export type GeometryEncoding = 'wkb' | 'wkt' | 'lonlat' | 'geojson' | 'kml'
+export type GeometryEncoding = 'wkb' | 'envelope' | 'wkt' | 'lonlat' | 'geojson' | 'kml'
 
 export interface ExportRow {
   readonly id: number
@@ -43,7 +43,7 @@ export interface ExportSource {
   readonly options: FormatOptions
   /** Batches of a few megabytes at most. */
   rows(plan: LayerPlan, options: RowOptions): AsyncIterable<readonly ExportRow[]>
-  /** Rows, or an estimate where counting is dear; only ever for progress. */
+  /** Definition of a CRS as WKT 1. */
   wkt(srid: number): Promise<string>
 }
 
@@ -65,6 +65,8 @@ export interface ExportFormat {
   readonly severalLayers: boolean
   /** Longitude and latitude only. */
   readonly onlyCrs84?: boolean
+  /** The city's own CRS, where no other is asked for. */
+  readonly inMetres?: boolean
   /** What of this layer the format cannot hold, one thing a sentence without its full stop; ASCII. */
   losses(plan: LayerPlan): readonly string[]
   /** The file in chunks, made as they are taken. */

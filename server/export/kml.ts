@@ -1,7 +1,6 @@
-import yazl from 'yazl'
-import { Readable } from 'node:stream'
 import type { Layer } from '../../layers/layer.js'
 import { solidLoss, type ExportFormat, type ExportRow, type ExportSource, type LayerPlan } from './export.js'
+import { zipped } from './zip.js'
 
 /** OGC KML 2.3: a folder a layer, attributes as typed SimpleData, footprints with a height raised from the ground. */
 export const kml: ExportFormat = {
@@ -13,18 +12,7 @@ export const kml: ExportFormat = {
 /** KML, zipped. */
 export const kmz: ExportFormat = {
   ...kml, id: 'kmz', title: 'KMZ', mediaType: 'application/vnd.google-earth.kmz', extension: '.kmz',
-  async *write(source) {
-    const zip = new yazl.ZipFile()
-    const text = Readable.from(bytes(document(source)), { objectMode: false })
-    text.on('error', error => zip.outputStream.emit('error', error))
-    zip.addReadStream(text, 'doc.kml')
-    zip.end()
-    yield* zip.outputStream as AsyncIterable<Uint8Array>
-  },
-}
-
-async function* bytes(texts: AsyncIterable<string>): AsyncGenerator<Buffer> {
-  for await (const text of texts) yield Buffer.from(text)
+  write: source => zipped([{ name: 'doc.kml', chunks: document(source) }]),
 }
 
 async function* document({ plans, rows, city }: ExportSource): AsyncGenerator<string> {

@@ -12,34 +12,38 @@ const MOST_ROWS = 2000
 /** Beside its geometry, the bytes that a row is taken for. */
 const ROW_BYTES = 200
 
-export type Snapshot = Transaction<Database>
+/** One state of the whole city, read through one connection until it is closed. */
+export interface Snapshot { readonly tx: Transaction<Database>; close(): Promise<void> }
 
-/**
- * Runs `work` over one state of the whole city. When `signal` aborts, the statement at work is cancelled.
- * A snapshot holds a connection: who lets it idle for longer than `IDLE_SECONDS` loses it.
- */
-export async function inSnapshot<T>(store: Store, { clearance }: Reader, signal: AbortSignal, work: (tx: Snapshot) => Promise<T>): Promise<T> {
-  return store.pool(clearance).transaction().setIsolationLevel('repeatable read').execute(async tx => {
-    const { rows: [session] } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
-    // A cursor over a million rows may sort first; each FETCH counts as a statement of its own.
-    await sql.raw(`set local statement_timeout = '10min'; set local idle_in_transaction_session_timeout = '${IDLE_SECONDS}s'; set local cursor_tuple_fraction = 1`).execute(tx)
-    const cancel = () => void sql`select pg_cancel_backend(${session!.pid}::int)`.execute(store.db).catch(() => {})
-    signal.throwIfAborted()
-    signal.addEventListener('abort', cancel)
-    try {
-      return await work(tx)
-    } catch (error) {
-      signal.throwIfAborted()
-      throw error
-    } finally {
-      signal.removeEventListener('abort', cancel)
-    }
-  })
-}
+/** A snapshot that lies idle for longer (a client that takes nothing) loses its connection, which others wait for. */
 const IDLE_SECONDS = 120
 
+/** When `signal` aborts, the statement at work is cancelled. */
+export async function openSnapshot(store: Store, { clearance }: Reader, signal: AbortSignal): Promise<Snapshot> {
+  signal.throwIfAborted()
+  const tx = await store.pool(clearance).startTransaction().setIsolationLevel('repeatable read').execute()
+  let cancel = () => {}
+  const close = async () => {
+    signal.removeEventListener('abort', cancel)
+    await tx.rollback().execute().catch(() => {})
+  }
+  try {
+    // Each FETCH counts as a statement of its own; the first may sort a million rows.
+    await sql.raw(`set local statement_timeout = '10min'`).execute(tx)
+    await sql.raw(`set local idle_in_transaction_session_timeout = '${IDLE_SECONDS}s'`).execute(tx)
+    await sql.raw('set local cursor_tuple_fraction = 1').execute(tx)
+    const { rows: [session] } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
+    cancel = () => void sql`select pg_cancel_backend(${session!.pid}::int)`.execute(store.db).catch(() => {})
+    signal.addEventListener('abort', cancel)
+    return { tx, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
 /** Batches of rows of one layer. */
-export async function* layerRows(store: Store, tx: Snapshot, plan: LayerPlan, options: RowOptions, signal: AbortSignal): AsyncGenerator<readonly ExportRow[]> {
+export async function* layerRows(store: Store, { tx }: Snapshot, plan: LayerPlan, options: RowOptions, signal: AbortSignal): AsyncGenerator<readonly ExportRow[]> {
   const view = await store.view(plan.query.view)
   const order = options.clustered ? sql`v.geom` : sql`v.id`
   await sql`declare export_rows no scroll cursor for select ${selected(plan, options)} from ${view} as v order by ${order}`.execute(tx)
@@ -93,6 +97,7 @@ function encoded(plan: LayerPlan, encoding: GeometryEncoding): RawBuilder<unknow
   const shape = geometrySql(plan)
   switch (encoding) {
     case 'wkb': return sql`st_asbinary(${shape}, 'NDR')`
+    case 'envelope': return sql`st_asbinary(st_envelope(${shape}), 'NDR')`
     case 'wkt': return sql`st_astext(${shape}, ${DIGITS})`
     case 'lonlat': return sql`(select st_x(p) || ' ' || st_y(p) from (select st_pointonsurface(${shape}) as p) as middle)`
     case 'kml': return sql`st_askml(${raised(plan, shape)}, ${DIGITS})`

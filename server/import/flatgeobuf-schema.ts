@@ -23,9 +23,10 @@ export type FgbColumnType = (typeof COLUMN_TYPES)[number]
 export const NODE_BYTES = 40
 export const DEFAULT_NODE_SIZE = 16
 
-/** How many nodes each level of the index has, leaves first, up to the root. */
+/** How many nodes each level of the index has, leaves first, up to the root; a single feature has a root too. */
 export function levelSizes(features: number, nodeSize: number): number[] {
   const sizes = [features]
-  for (let n = features; n > 1;) sizes.push(n = Math.ceil(n / nodeSize))
+  do sizes.push(Math.ceil(sizes.at(-1)! / nodeSize))
+  while (sizes.at(-1)! > 1)
   return sizes
 }
