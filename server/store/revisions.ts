@@ -12,34 +12,28 @@ type Prepare = (tx: Transaction<Database>) => Promise<void>
 export async function withRevision<T>(db: Kysely<Database>, meta: RevisionMeta, apply: Apply<T>, prepare?: Prepare): Promise<{ revision: Revision; result: T }> {
   return db.transaction().execute(async tx => {
     await prepare?.(tx)
+    await lockWriters(tx)
     const revision = await allocate(tx, meta)
     const result = await apply({ tx, revision: revision.revision, allocateIds: count => allocateIds(tx, count) })
-    // Sent at commit: whoever hears it finds the rows.
-    await sql`select pg_notify('dothi_revision', ${String(revision.revision)})`.execute(tx)
     return { revision, result }
   })
 }
 
 /**
- * Takes the writers' lock, held until commit, and the next number. Times never run backwards, even if the clock
- * does, and are whole milliseconds, so that the `at` that a client was told names its revision exactly.
+ * The writers' lock, held until commit. It is a statement of its own: what follows must see what the writer before has committed.
+ * With `patienceMs`, waiting longer than that fails with `lock_not_available`.
  */
+export async function lockWriters(tx: Transaction<Database>, patienceMs = 0): Promise<void> {
+  await sql.raw(`set local lock_timeout = ${patienceMs}; select pg_advisory_xact_lock(hashtext('dothi.revision')); set local lock_timeout = 0`).execute(tx)
+}
+
 async function allocate(tx: Transaction<Database>, { actor, reason, branch = 'main' }: RevisionMeta): Promise<Revision> {
-  await sql`select pg_advisory_xact_lock(hashtext('dothi.revision'))`.execute(tx)
-  const { rows } = await sql<Revision>`
-    with last as (select revision, at from dothi.revisions order by revision desc limit 1),
-    next as (
-      insert into dothi.revisions (revision, at, actor, reason, branch)
-      select coalesce((select revision from last), 0) + 1,
-        greatest(date_trunc('milliseconds', clock_timestamp()), (select at from last) + interval '1 millisecond'), ${actor}, ${reason}, ${branch}
-      returning *)
-    select next.*, set_config('dothi.revision', revision::text, true), set_config('dothi.revision_at', at::text, true) from next`.execute(tx)
-  const { revision, at } = rows[0]!
-  return { revision, at, actor, reason, branch }
+  const { rows } = await sql<Revision>`select revision, at, actor, reason, branch from dothi.allocate_revision(${actor}, ${reason}, ${branch})`.execute(tx)
+  return rows[0]!
 }
 
 /** A run of ids, first one returned. The writers' lock keeps it contiguous; a rollback burns it, so no id comes twice. */
-async function allocateIds(tx: Transaction<Database>, count: number): Promise<number> {
+export async function allocateIds(tx: Transaction<Database>, count: number): Promise<number> {
   if (!Number.isSafeInteger(count) || count < 1) throw new Error(`allocateIds takes a positive count, not ${count}.`)
   const { rows } = await sql<{ first: number }>`
     select ((select number from dothi.instance)::int8 << 40) | (setval('dothi.feature_number', nextval('dothi.feature_number') + ${count}::int8 - 1) - ${count}::int8 + 1) as first`.execute(tx)
@@ -59,17 +53,6 @@ export async function layerRevision(db: Kysely<Database>, layer: Layer, branch: 
   return one(revision === null
     ? await sql<{ n: number }>`select max(revision) as n from dothi.layer_summaries where layer = ${layer.id} and branch = any(${branches})`.execute(db)
     : await sql<{ n: number }>`select max(revision) as n from dothi.changes where layer = ${layer.id} and branch = any(${branches}) and revision <= ${revision}::int8`.execute(db))
-}
-
-/** See Store.cellsRevision. */
-export async function cellsRevision(db: Kysely<Database>, layer: Layer, branch: Branch, cells: readonly number[], asOf: AsOf = 'now'): Promise<number> {
-  if (layer.kind !== 'city') return layerRevision(db, layer, branch, asOf)
-  const branches = branchesUnder(branch)
-  const touched = [-1, ...cells]
-  const revision = await revisionAsOf(db, asOf)
-  return one(revision === null
-    ? await sql<{ n: number }>`select max(revision) as n from dothi.cell_revisions where layer = ${layer.id} and branch = any(${branches}) and cell = any(${touched}::int[])`.execute(db)
-    : await sql<{ n: number }>`select max(revision) as n from dothi.changes where layer = ${layer.id} and branch = any(${branches}) and cells && ${touched}::int[] and revision <= ${revision}::int8`.execute(db))
 }
 
 const one = ({ rows }: { rows: readonly { n: number | null }[] }) => rows[0]?.n ?? 0

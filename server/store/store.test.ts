@@ -214,18 +214,18 @@ t.test('edits are refused when the feature is newer than its editor knew, or doe
   await store.withRevision(BY, writer => updateFeature(writer, WELLS, 'main', id, { properties: { depth: 3.5 } }, 1))
   await t.rejects(store.withRevision(BY, writer => updateFeature(writer, WELLS, 'main', id, { properties: { depth: 4 } }, 1)), problem(412, { more: { revision: 2 } }))
   const bad = (edit: Parameters<typeof updateFeature>[4]) => store.withRevision(BY, writer => updateFeature(writer, WELLS, 'main', id, edit))
-  await t.rejects(bad({ properties: { depht: 4 } }), problem(400, { detail: /no property “depht”/ }))
-  await t.rejects(bad({ properties: { depth: 'deep' } }), problem(400, { detail: /takes number/ }))
-  await t.rejects(bad({ properties: { dug: '2025-13-01' } }), problem(400))
-  await t.rejects(bad({ geometry: square(108, 16) }), problem(400, { detail: /takes Point/ }))
-  await t.rejects(bad({ geometry: { type: 'Point', coordinates: 'here' } as never }), problem(400))
+  await t.rejects(bad({ properties: { depht: 4 } }), problem(422, { detail: /no property “depht”/ }))
+  await t.rejects(bad({ properties: { depth: 'deep' } }), problem(422, { detail: /wanted number/ }))
+  await t.rejects(bad({ properties: { dug: '2025-13-01' } }), problem(422))
+  await t.rejects(bad({ geometry: square(108, 16) }), problem(422, { detail: /takes Point/ }))
+  await t.rejects(bad({ geometry: { type: 'Point', coordinates: 'here' } as never }), problem(422))
   await store.withRevision(BY, writer => replaceFeature(writer, WELLS, 'main', id, { properties: { name: 'b', open: true, dug: '1999-12-31', extra: { a: [1] } } }, 2))
   const [row] = await rows(store)
   t.match(row, { name: 'b', depth: null, open: true, dug: '1999-12-31', extra: { a: [1] }, revision: 3 })
 
   const bowTie = { type: 'Polygon', coordinates: [[[108, 16], [108.1, 16.1], [108.1, 16], [108, 16.1], [108, 16]]] }
-  await t.rejects(store.withRevision(BY, writer => insertFeatures(writer, LOTS, 'main', [{ geometry: bowTie, properties: { code: 'x' } }])), problem(400, { detail: /Self-intersection/ }))
-  await t.rejects(store.withRevision(BY, writer => insertFeatures(writer, LOTS, 'main', [{ geometry: square(108, 16), properties: { code: null } }])), problem(400, { detail: /required/ }))
+  await t.rejects(store.withRevision(BY, writer => insertFeatures(writer, LOTS, 'main', [{ geometry: bowTie, properties: { code: 'x' } }])), problem(422, { detail: /Self-intersection/ }))
+  await t.rejects(store.withRevision(BY, writer => insertFeatures(writer, LOTS, 'main', [{ geometry: square(108, 16), properties: { code: null } }])), problem(422, { detail: /required/ }))
 })
 
 t.test('a 3D lot keeps its faces, and its native twin within a millimetre', async t => {

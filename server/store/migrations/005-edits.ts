@@ -1,10 +1,13 @@
 import { sql, type Kysely } from 'kysely'
 import type { Database } from '../database.js'
 
-/** What edits over HTTP need: geometry brought to the store's form, and answers kept for clients that ask twice. */
+/**
+ * What edits need: geometry brought to the store's form, answers kept for clients that ask twice, and many small edits,
+ * each with its own revision, in one call.
+ */
 export async function up(db: Kysely<Database>): Promise<void> {
   const { rows } = await sql<{ schema: string }>`select extnamespace::regnamespace::text as schema from pg_extension where extname = 'postgis'`.execute(db)
-  await sql.raw(editedGeometry(rows[0]!.schema) + ANSWERS).execute(db)
+  await sql.raw(editedGeometry(rows[0]!.schema) + ANSWERS + REVISIONS).execute(db)
 }
 
 /** `gis` is the quoted schema that PostGIS lives in. */
@@ -52,4 +55,53 @@ create table dothi.answers (
 );
 create index on dothi.answers (at);
 comment on table dothi.answers is 'What was answered to a write with an Idempotency-Key: a client that lost the answer and asks again is told the same, and nothing is written twice';
+`
+
+const REVISIONS = /* sql */ `
+create function dothi.allocate_revision(actor_ text, reason_ text, branch_ text) returns dothi.revisions language plpgsql as $$
+declare
+  last dothi.revisions;
+  fresh dothi.revisions;
+begin
+  select * into last from dothi.revisions order by revision desc limit 1;
+  insert into dothi.revisions (revision, at, actor, reason, branch)
+    values (coalesce(last.revision, 0) + 1, greatest(date_trunc('milliseconds', clock_timestamp()), last.at + interval '1 millisecond'), actor_, reason_, branch_)
+    returning * into fresh;
+  perform set_config('dothi.revision', fresh.revision::text, true), set_config('dothi.revision_at', fresh.at::text, true);
+  -- Sent at commit: whoever hears it finds the rows.
+  perform pg_notify('dothi_revision', fresh.revision::text);
+  return fresh;
+end $$;
+comment on function dothi.allocate_revision is 'The next revision, for a transaction that holds the writers'' lock. Times never run backwards, even if the clock does, and are whole milliseconds, so that the time that a client was told names its revision exactly';
+
+create function dothi.run_statements(statements text[], rows json[], revision bigint, branch text) returns void language plpgsql as $$
+begin
+  for i in 1 .. cardinality(statements) loop
+    execute statements[i] using rows[i], revision, branch;
+  end loop;
+end $$;
+comment on function dothi.run_statements is 'Statements of one edit in one call: $1 its rows, $2 the revision, $3 the branch';
+
+create function dothi.apply_group(entries json) returns table (revision bigint, at timestamptz, code text, message text) language plpgsql as $$
+declare
+  entry json;
+  fresh dothi.revisions;
+begin
+  for entry in select json_array_elements(entries) loop
+    revision := null; at := null; code := null; message := null;
+    begin
+      fresh := dothi.allocate_revision(entry->>'actor', entry->>'reason', entry->>'branch');
+      perform dothi.run_statements(array(select json_array_elements_text(entry->'statements')), array(select json_array_elements(entry->'rows')), fresh.revision, entry->>'branch');
+      if entry->>'key' is not null then
+        insert into dothi.answers (subject, key, fingerprint, revision, answer) values (entry->>'actor', entry->>'key', entry->>'fingerprint', fresh.revision, (entry->'answer')::jsonb);
+      end if;
+      revision := fresh.revision; at := fresh.at;
+    -- What fails takes its revision number back with it; the others of the group go on.
+    exception when others then
+      code := sqlstate; message := sqlerrm;
+    end;
+    return next;
+  end loop;
+end $$;
+comment on function dothi.apply_group is 'Many small edits in one transaction, each with its own savepoint and its own revision';
 `
