@@ -6,7 +6,9 @@ import * as scenarios from './003-scenarios.js'
 import * as tone from './004-tone.js'
 import * as edits from './005-edits.js'
 import * as history from './006-history.js'
+import * as feed from './007-feed.js'
 import * as sources from './008-sources.js'
+import * as federation from './009-federation.js'
 import * as quality from './010-quality.js'
 
 export interface Migration {
@@ -22,6 +24,8 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: '004-tone', up: tone.up },
   { name: '005-edits', up: edits.up },
   { name: '006-history', up: history.up },
+  { name: '007-feed', up: feed.up },
   { name: '008-sources', up: sources.up },
+  { name: '009-federation', up: federation.up },
   { name: '010-quality', up: quality.up },
 ]

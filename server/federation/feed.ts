@@ -1,0 +1,126 @@
+/** What a peer is given: the change feed of some layers, each row with the writes that its fields come from. */
+import { sql } from 'kysely'
+import type { Layer } from '../../layers/layer.js'
+import { changedRows, feedLayers, latestRevision, type RowChange, type RowCursor } from '../store/changes.js'
+import { visibleColumns } from '../store/rights.js'
+import type { Classification } from '../../layers/layer.js'
+import type { Reader, Store } from '../store/store.js'
+import { instanceOf, stampsOf, type Instance, type Knowledge } from './versions.js'
+import type { Stamps } from './stamps.js'
+
+/** A row of the feed with its stamps. A removal has no row; so has the news of a later removal of what is gone already. */
+export interface StampedChange extends Pick<RowChange, 'revision' | 'layer' | 'op' | 'id' | 'row'> {
+  readonly stamps: Stamps
+}
+
+export interface FederationPage {
+  readonly instance: number
+  readonly uid: string
+  /** The newest revision there was. */
+  readonly latest: number
+  readonly through: number
+  readonly after: RowCursor | null
+  readonly more: boolean
+  /** What was known from which revision on; the first entry holds at the page's beginning. */
+  readonly knowledge: readonly Knowledge[]
+  readonly rows: readonly StampedChange[]
+}
+
+export interface PageQuery {
+  readonly since: number
+  readonly after: RowCursor | null
+  readonly layers: readonly string[]
+  readonly limit: number
+  /** Who asks, and the newest of its own revisions: what it wrote itself is not sent back. */
+  readonly asker?: { readonly instance: number; readonly latest: number }
+}
+
+/** What a layer is made of, as far as two instances must agree on it. */
+export interface LayerShape {
+  readonly id: string
+  readonly geometry: Layer['geometry']
+  readonly surveyed: number | null
+  readonly threeD: boolean
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  /** Of a layer that was published as data: all of it, so that an empty copy can be given the same. */
+  readonly definition?: Layer
+}
+
+export interface Greeting extends Instance {
+  readonly city: string
+  readonly latest: number
+  readonly clearance: Classification
+  readonly layers: readonly LayerShape[]
+}
+
+export function shapeOf(layer: Layer, clearance: Classification): LayerShape {
+  return {
+    id: layer.id, geometry: layer.geometry, surveyed: layer.surveyed?.srid ?? null, threeD: layer.threeD !== undefined,
+    columns: visibleColumns(layer, clearance).map(({ name, type }) => ({ name, type })),
+  }
+}
+
+/** Who this instance is and which of its layers the reader may follow. */
+export async function greeting(store: Store, reader: Reader): Promise<Greeting> {
+  const { rows } = await sql<{ id: string }>`select id from dothi.layers`.execute(store.db)
+  const published = new Set(rows.map(row => row.id))
+  const layers = feedLayers(store, reader).map(layer => ({
+    ...shapeOf(layer, reader.clearance),
+    ...(published.has(layer.id) && { definition: { ...layer, columns: visibleColumns(layer, reader.clearance) } }),
+  }))
+  return { ...await instanceOf(store.db), city: (await store.city()).name, latest: await latestRevision(store, reader), clearance: reader.clearance, layers }
+}
+
+/** The next page of main's feed, cut to the reader's clearance. */
+export async function federationPage(store: Store, reader: Reader, query: PageQuery): Promise<FederationPage> {
+  const { since, after, layers, limit, asker } = query
+  const instance = await instanceOf(store.db)
+  const page = await changedRows(store, { reader, branch: 'main', since, after, layers, limit })
+  const until = page.after?.revision ?? page.through
+  const rows = await stamped(store, reader, instance.number, page.rows, until)
+  const lifeless = await lifelessMarks(store, layers, since, page.through)
+  const isEcho = ({ stamps }: StampedChange) => asker !== undefined && Object.values(stamps).every(([, from, revision]) =>
+    from === 0 || (from === asker.instance && revision <= asker.latest) || (from === instance.number && revision <= since))
+  return {
+    instance: instance.number, uid: instance.uid, latest: await latestRevision(store, reader),
+    through: page.through, after: page.after, more: page.more,
+    knowledge: await knowledgeBetween(store, since, until),
+    rows: [...rows, ...lifeless].sort((a, b) => a.revision - b.revision).filter(row => !isEcho(row)),
+  }
+}
+
+async function stamped(store: Store, reader: Reader, instance: number, changes: readonly RowChange[], until: number): Promise<readonly StampedChange[]> {
+  const byLayer = new Map<string, RowChange[]>()
+  for (const change of changes) byLayer.set(change.layer, [...byLayer.get(change.layer) ?? [], change])
+  const stamps = new Map(await Promise.all([...byLayer].map(async ([id, its]) => {
+    const layer = store.catalogue.get(id)
+    const columns = visibleColumns(layer, reader.clearance).map(({ name }) => name)
+    return [id, await stampsOf({ rows: store.pool(reader.clearance), owner: store.db, layer, columns, instance }, its, until)] as const
+  })))
+  return changes.map(({ revision, layer, op, id, row }) => ({ revision, layer, op, id, row, stamps: cut(store, reader, layer, stamps.get(layer)!(id, revision)!) }))
+}
+
+/** Marks also name columns that the reader may not know of. */
+function cut(store: Store, reader: Reader, layerId: string, stamps: Stamps): Stamps {
+  const layer = store.catalogue.get(layerId)
+  const seen = new Set(visibleColumns(layer, reader.clearance).map(({ name }) => name))
+  const hidden = layer.columns.filter(({ name }) => !seen.has(name) && name in stamps)
+  if (hidden.length === 0) return stamps
+  return Object.fromEntries(Object.entries(stamps).filter(([field]) => !hidden.some(({ name }) => name === field)))
+}
+
+/** Removals that are later than one this instance had made or heard of already: they changed no row, so the feed has none. */
+async function lifelessMarks(store: Store, layers: readonly string[], since: number, through: number): Promise<readonly StampedChange[]> {
+  const { rows } = await sql<Omit<StampedChange, 'op' | 'row'>>`
+    select revision, layer, id, stamps from dothi.federation_marks
+    where lifeless and revision > ${since}::int8 and revision <= ${through}::int8 and layer = any(${layers}::text[]) order by revision, layer, id`.execute(store.db)
+  return rows.map(row => ({ ...row, op: 'delete', row: null }))
+}
+
+async function knowledgeBetween(store: Store, since: number, until: number): Promise<readonly Knowledge[]> {
+  const { rows } = await sql<Knowledge>`
+    select revision, known, clock_ms as "clockMs" from dothi.federation_knowledge
+    where revision <= ${until}::int8 and revision >= coalesce((select max(revision) from dothi.federation_knowledge where revision <= ${since}::int8 + 1), 0)
+    order by revision`.execute(store.db)
+  return rows
+}
