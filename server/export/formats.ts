@@ -3,10 +3,11 @@ import { csv } from './csv.js'
 import { FORMAT_IDS, type ExportFormat, type FormatId } from './export.js'
 import { flatgeobuf } from './flatgeobuf.js'
 import { geojson, geojsonseq } from './geojson.js'
+import { geoparquet } from './geoparquet.js'
 import { geopackage } from './geopackage.js'
 import { kml, kmz } from './kml.js'
 
-export const FORMATS: Readonly<Record<FormatId, ExportFormat>> = { geojson, geojsonseq, gpkg: geopackage, flatgeobuf, csv, kml, kmz } as any
+export const FORMATS: Readonly<Record<FormatId, ExportFormat>> = { geojson, geojsonseq, gpkg: geopackage, flatgeobuf, geoparquet, csv, kml, kmz } as any
 
 /** By its id or by the ending of its files. */
 export function formatOf(name: string): ExportFormat {

@@ -5,10 +5,10 @@
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import sqlite from 'node-sqlite3-wasm'
-import { WkbCursor, WKB_TYPES } from '../../core/geometry/wkb-bytes.js'
 import type { ColumnType, Layer } from '../../layers/layer.js'
 import { scratchFolder } from '../import/unpack.js'
 import { hasType, solidLoss, type ExportFormat, type ExportRow, type ExportSource, type LayerPlan } from './export.js'
+import { measured } from './measure.js'
 import { RtreeWriter } from './sqlite-rtree.js'
 
 export const geopackage: ExportFormat = {
@@ -125,38 +125,6 @@ function encode(wkb: Buffer, srid: number, box: Float64Array): Uint8Array {
   if (!empty) for (const i of [0, 2, 1, 3]) at = out.writeDoubleLE(box[i]!, at)
   wkb.copy(out, at)
   return out
-}
-
-/** The box of a geometry; false where it is empty. */
-function measured(wkb: Buffer, box: Float64Array): boolean {
-  box[0] = box[1] = Infinity
-  box[2] = box[3] = -Infinity
-  measure(new WkbCursor(wkb), box)
-  return box[0]! <= box[2]!
-}
-
-function measure(from: WkbCursor, box: Float64Array): void {
-  const { type, size } = from.head()
-  switch (WKB_TYPES[type]) {
-    case 'Point': return measurePositions(from, 1, size, box)
-    case 'LineString': return measurePositions(from, from.count(size), size, box)
-    case 'Polygon':
-      for (let rings = from.count(4); rings > 0; rings--) measurePositions(from, from.count(size), size, box)
-      return
-    default: for (let parts = from.count(9); parts > 0; parts--) measure(from, box)
-  }
-}
-
-function measurePositions(from: WkbCursor, count: number, size: number, box: Float64Array): void {
-  for (let i = 0; i < count; i++, from.at += size) {
-    const x = from.view.getFloat64(from.at, true)
-    const y = from.view.getFloat64(from.at + 8, true)
-    // An empty point is NaN, which is in no box.
-    if (x < box[0]!) box[0] = x
-    if (y < box[1]!) box[1] = y
-    if (x > box[2]!) box[2] = x
-    if (y > box[3]!) box[3] = y
-  }
 }
 
 /** By which programs that edit the file keep its R-tree (annex F.3); the functions in them are those programs'. */

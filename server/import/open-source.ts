@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
+import { openCityGml } from './citygml.js'
 import { openCityJson } from './cityjson.js'
 import { openCsv } from './csv.js'
 import { mendTexts, userEncoding } from './encoding.js'
@@ -8,7 +9,9 @@ import { openFlatGeobuf } from './flatgeobuf.js'
 import { MAGIC as FLATGEOBUF } from './flatgeobuf-schema.js'
 import { openGeoJson, openGeoJsonSequence } from './geojson.js'
 import { openGeoPackage } from './geopackage.js'
+import { openGml } from './gml.js'
 import { kmlOf, openKml } from './kml.js'
+import { openGeoParquet } from './geoparquet.js'
 import { openOsm } from './osm.js'
 import { features, Head, terrain, type Opened, type OpenOptions, type Reader } from './reader.js'
 import { openShapefiles } from './shapefile.js'
@@ -32,6 +35,7 @@ const READERS: readonly Reader[] = [
   { format: 'shapefile', title: 'Shapefile', extensions: ['.shp'], companions: ['.dbf', '.prj', '.cpg'], legacyText: true, detect: ({ bytes }) => bytes.length >= 4 && bytes.readInt32BE(0) === 9994, open: features((file, options) => openShapefiles([file], options)) },
   { format: 'gpkg', title: 'GeoPackage', extensions: ['.gpkg'], seeks: true, legacyText: true, detect: head => head.startsWith('SQLite format 3\0'), open: features(openGeoPackage) },
   { format: 'flatgeobuf', title: 'FlatGeobuf', extensions: ['.fgb'], detect: ({ bytes }) => FLATGEOBUF.every((byte, i) => bytes[i] === byte), open: features(openFlatGeobuf) },
+  { format: 'geoparquet', title: 'GeoParquet', extensions: ['.parquet', '.geoparquet'], seeks: true, detect: head => head.startsWith('PAR1'), open: features(openGeoParquet) },
   { format: 'geotiff', title: 'GeoTIFF', extensions: ['.tif', '.tiff'], detect: ({ bytes }) => /^(II[*+]\0|MM\0[*+])/.test(bytes.subarray(0, 4).toString('latin1')), open: terrain('geotiff', file => readGeoTiff(file)) },
   { format: 'osm-pbf', title: 'OSM PBF', extensions: ['.pbf'], detect: ({ bytes, extension }) => bytes.subarray(4, 24).includes('OSMHeader') || (extension === '.pbf' && bytes.subarray(4, 24).includes('OSMData')), open: features(file => openOsm(file, 'osm-pbf')) },
   // Bare numbers without any header: only the name tells.
@@ -39,6 +43,8 @@ const READERS: readonly Reader[] = [
   { format: 'asc', title: 'ASCII grid', extensions: ['.asc'], companions: ['.prj'], detect: ({ text, extension }) => /^ncols\s/i.test(text) || (extension === '.asc' && /^(nrows|xll|yll|cellsize|nodata_value)\w*\s/i.test(text)), open: terrain('asc', readAsc) },
   { format: 'osm-xml', title: 'OSM XML', extensions: ['.osm'], detect: ({ text }) => text.startsWith('<') && /<osm\b/.test(text), open: features(file => openOsm(file, 'osm-xml')) },
   { format: 'kml', title: 'KML and KMZ', extensions: ['.kml', '.kmz'], legacyText: true, detect: ({ text }) => text.startsWith('<') && /<(\w+:)?kml\b/.test(text), detectZip: entries => kmlOf(entries) !== undefined && !entries.some(name => /\.(shp|gpkg|geojson|gml)$/i.test(name)), open: features(openKml) },
+  { format: 'citygml', title: 'CityGML', extensions: ['.citygml'], legacyText: true, detect: ({ text }) => text.startsWith('<') && /<(\w+:)?CityModel\b/.test(text), open: features(openCityGml) },
+  { format: 'gml', title: 'GML', extensions: ['.gml', '.xml'], legacyText: true, detect: ({ text }) => text.startsWith('<') && !/<!DOCTYPE/i.test(text) && /["']http:\/\/www\.opengis\.net\/(gml|wfs)\b/.test(text), open: features(openGml) },
   { format: 'cityjson', title: 'CityJSON', extensions: ['.city.json'], detect: ({ text }) => text.startsWith('{') && isCityJson(text), open: features(openCityJson) },
   { format: 'geojsonseq', title: 'GeoJSON by lines', extensions: ['.geojsonl', '.geojsons', '.ndjson', '.jsonl'], detect: isSequence, open: features(openGeoJsonSequence) },
   { format: 'geojson', title: 'GeoJSON', extensions: ['.geojson', '.json'], detect: ({ text }) => text.startsWith('{'), open: features(openGeoJson) },
@@ -85,9 +91,8 @@ export async function detect(file: string, name: string): Promise<Reader> {
 }
 
 function unknownXml(text: string): string {
-  if (/CityModel/.test(text)) return 'The file is CityGML, which cannot be imported yet. Convert it to CityJSON (citygml-tools to-cityjson).'
   if (/<!DOCTYPE/i.test(text)) return 'The file is XML with a document type declaration, which no importable format has; it was refused.'
-  return 'The file is XML but not OSM; of XML formats only OSM can be imported.'
+  return 'The file is XML but none of the kinds that can be imported: GML, CityGML, KML or OSM.'
 }
 
 /** Opens what `unpack` leaves in a scratch folder, which goes when the file is closed. */
