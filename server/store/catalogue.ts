@@ -58,7 +58,7 @@ export class LayerCatalogue implements Catalogue {
     if (this.known.includes(layer)) throw conflict(`“${id}” is one of dothi's own collections; only published ones can be unpublished.`)
     await this.withRevision({ actor, reason: `unpublish ${id}` }, async ({ tx }) => {
       await sql.raw(dropLayerSql(layer)).execute(tx)
-      for (const table of ['layer_tables', 'layer_summaries', 'cell_revisions'])
+      for (const table of ['layer_tables', 'layer_summaries', 'tile_revisions'])
         await sql`delete from ${sql.table(`dothi.${table}`)} where layer = ${id}`.execute(tx)
       await sql`delete from dothi.layers where id = ${id}`.execute(tx)
       await announce(tx)

@@ -64,24 +64,77 @@ create function dothi.next_id() returns bigint language sql volatile
 comment on function dothi.next_id is 'A new feature id: instance << 40 | n';
 `
 
-/** Archive and change log. Row numbers, boxes and cells come from the statement's transition tables, once a statement. */
-const changeLog = (gis: string) => /* sql */ `
-create function dothi.log_change(layer_ text, branch_ text, inserted_ bigint, updated_ bigint, deleted_ bigint, box float8[], touched integer[])
+/**
+ * Which places a statement's rows touch: their box (degrees), the z10 cells they reach, and the tiles whose bytes they may change.
+ * `rows` is a query with geom and geom_3857. It is interpolated, because transition tables are seen only by the trigger function itself,
+ * and static, because a planned statement is kept.
+ *
+ * Tiles are numbered `z << 32 | x << 16 | y`, z 10 to 16, each zoom with its own margin: the 64 of 4096 units that tiles are drawn
+ * beyond their edge, and 4 more for rounding. That is 17 of the 1024 parts of a tile, so whole numbers of z26 cells decide.
+ * A feature over more than 1,024 tiles of z16, or one of many rows, marks z10 cells with all that lies beneath: number `x << 10 | y`;
+ * over more than 4,096 of those, everything: -1.
+ */
+function touchedSql(gis: string, rows: string, precise: boolean): string {
+  const cell = (coordinate: string) => `dothi.grid_index_26(${coordinate})`
+  // Many rows fall into few tiles of z16, and into many cells of z26.
+  const kept = (index: string) => (precise ? index : `${index} >> 10 << 10`)
+  const low = (axis: string, z: string) => `greatest(0, (${axis}0 - (17 << (16 - ${z}))) >> (26 - ${z}))`
+  const high = (axis: string, z: string) => `least((1 << ${z}) - 1, (${axis}1 ${precise ? '' : '+ 1023 '}+ (17 << (16 - ${z}))) >> (26 - ${z}))`
+  const span = (axis: string, z: string) => `generate_series(${low(axis, z)}, ${high(axis, z)}) ${axis}`
+  const small = precise ? '((x1 >> 10) - (x0 >> 10) + 1)::bigint * ((y1 >> 10) - (y0 >> 10) + 1) <= 1024' : 'false'
+  const cells = '((x1 >> 16) - (x0 >> 16) + 1) * ((y1 >> 16) - (y0 >> 16) + 1)'
+  return `
+    with spans as materialized (
+      select ${kept(cell(`${gis}.st_xmin(b)`))} x0, ${kept(cell(`${gis}.st_xmax(b)`))} x1,
+             ${kept(cell(`-${gis}.st_ymax(b)`))} y0, ${kept(cell(`-${gis}.st_ymin(b)`))} y1,
+             min(lon0) lon0, min(lat0) lat0, max(lon1) lon1, max(lat1) lat1
+      from (select ${gis}.box3d(${gis}.box2d(geom_3857)) b, ${gis}.st_xmin(geom) lon0, ${gis}.st_ymin(geom) lat0, ${gis}.st_xmax(geom) lon1, ${gis}.st_ymax(geom) lat1
+            from (${rows}) t where geom is not null and not ${gis}.st_isempty(geom)) r
+      group by 1, 2, 3, 4)
+    select (select array[min(lon0), min(lat0), max(lon1), max(lat1)] from spans having count(*) > 0),
+           (select array_agg(distinct cell order by cell) from (
+              select (x << 10) | y cell from spans, generate_series(x0 >> 16, x1 >> 16) x, generate_series(y0 >> 16, y1 >> 16) y where ${cells} <= 4096
+              union all select -1 from spans where ${cells} > 4096) c),
+           (select array_agg(distinct tile) from (
+              select (z::bigint << 32) | (x::bigint << 16) | y tile from spans, generate_series(10, 16) z, ${span('x', 'z')}, ${span('y', 'z')} where ${small}
+              union all select (x << 10) | y from spans, ${span('x', '10')}, ${span('y', '10')} where not (${small}) and ${cells} <= 4096
+              union all select -1 from spans where ${cells} > 4096) c)`
+}
+
+/** PL/pgSQL that puts what the rows touch into box, cells and tiles. */
+const touchedInto = (gis: string, rows: string) => `if n <= ${PRECISE} then
+      select * into box, cells, tiles from (${touchedSql(gis, rows, true)}) t;
+    else
+      select * into box, cells, tiles from (${touchedSql(gis, rows, false)}) t;
+    end if;`
+
+/** Rows a statement up to which tiles are told one by one, and ids are kept with the log. */
+const PRECISE = 5000
+const LISTED = 1000
+
+/** Archive and change log. Row numbers, boxes, cells and tiles come from the statement's transition tables, once a statement. */
+export const changeLog = (gis: string) => /* sql */ `
+create function dothi.grid_index_26(metres float8) returns integer language sql immutable parallel safe
+  return greatest(0, least(67108863, floor((metres + 20037508.342789244) / 40075016.685578488 * 67108864)))::integer;
+comment on function dothi.grid_index_26 is 'Column of a Web Mercator easting at z26; row of a negated northing';
+
+create function dothi.log_change(layer_ text, branch_ text, inserted_ bigint, updated_ bigint, deleted_ bigint, box float8[], touched integer[], tiles bigint[] default null, ids_ bigint[] default '{}')
 returns void language plpgsql as $$
 declare
   rev bigint := dothi.current_revision();
   at_ timestamptz := dothi.current_revision_at();
 begin
-  insert into dothi.changes as c (revision, layer, branch, inserted, updated, deleted, bbox, cells)
-  values (rev, layer_, branch_, inserted_, updated_, deleted_, box, coalesce(touched, '{}'))
+  insert into dothi.changes as c (revision, layer, branch, inserted, updated, deleted, bbox, cells, ids)
+  values (rev, layer_, branch_, inserted_, updated_, deleted_, box, coalesce(touched, '{}'), ids_)
   on conflict (revision, layer, branch) do update set
     inserted = c.inserted + excluded.inserted, updated = c.updated + excluded.updated, deleted = c.deleted + excluded.deleted,
     bbox = dothi.box_union(c.bbox, excluded.bbox),
-    cells = (select coalesce(array_agg(distinct cell order by cell), '{}') from unnest(c.cells || excluded.cells) cell);
+    cells = (select coalesce(array_agg(distinct cell order by cell), '{}') from unnest(c.cells || excluded.cells) cell),
+    ids = case when cardinality(c.ids) + cardinality(excluded.ids) <= ${LISTED} then (select coalesce(array_agg(distinct id order by id), '{}') from unnest(c.ids || excluded.ids) id) end;
 
-  insert into dothi.cell_revisions as c (layer, branch, cell, revision)
-  select layer_, branch_, cell, rev from unnest(touched) cell
-  on conflict (layer, branch, cell) do update set revision = excluded.revision where c.revision <> excluded.revision;
+  insert into dothi.tile_revisions as c (layer, branch, tile, revision)
+  select layer_, branch_, tile, rev from unnest(tiles) tile
+  on conflict (layer, branch, tile) do update set revision = excluded.revision where c.revision <> excluded.revision;
 
   insert into dothi.layer_summaries as s (layer, branch, count, bbox, revision, updated)
   values (layer_, branch_, inserted_ - deleted_, box, rev, at_)
@@ -89,22 +142,8 @@ begin
     count = s.count + excluded.count, bbox = dothi.box_union(s.bbox, excluded.bbox), revision = excluded.revision, updated = excluded.updated;
 end $$;
 
--- The statement that tells box and touched z10 cells of a set of rows. Features over more than 4,096 cells touch “every cell”, -1.
--- It is text because transition tables are seen only by the trigger function itself.
-create function dothi.touched(rows_sql text) returns text language sql immutable return format($q$
-    with spans as (
-      select dothi.grid_index(${gis}.st_xmin(b)) x0, dothi.grid_index(${gis}.st_xmax(b)) x1,
-             dothi.grid_index(-${gis}.st_ymax(b)) y0, dothi.grid_index(-${gis}.st_ymin(b)) y1,
-             min(w) w, min(s) s, max(e) e, max(n) n
-      from (select ${gis}.box3d(${gis}.box2d(geom_3857)) b, ${gis}.st_xmin(geom) w, ${gis}.st_ymin(geom) s, ${gis}.st_xmax(geom) e, ${gis}.st_ymax(geom) n
-            from (%s) t where geom is not null and not ${gis}.st_isempty(geom)) r
-      group by 1, 2, 3, 4)
-    select (select array[min(w), min(s), max(e), max(n)] from spans having count(*) > 0),
-           (select array_agg(distinct cell order by cell) from (
-              select (x << 10) | y cell from spans, generate_series(x0, x1) x, generate_series(y0, y1) y
-              where (x1 - x0 + 1) * (y1 - y0 + 1) <= 4096
-              union all select -1 from spans where (x1 - x0 + 1) * (y1 - y0 + 1) > 4096) c)
-  $q$, rows_sql);
+-- The statement that tells box, z10 cells and tiles of a set of rows, for branches, whose tables a trigger knows only by name.
+create function dothi.touched(rows_sql text) returns text language sql immutable return format($q$${touchedSql(gis, '%s', true)}$q$, rows_sql);
 
 create function dothi.column_list(t regclass, prefix text) returns text language sql stable
   return (select string_agg(prefix || quote_ident(attname), ', ' order by attnum) from pg_attribute where attrelid = t and attnum > 0 and not attisdropped);
@@ -123,24 +162,30 @@ declare
   rev bigint := dothi.current_revision();
   n bigint;
   kept boolean;
-  box float8[]; cells integer[];
+  box float8[]; cells integer[]; tiles bigint[]; ids bigint[];
   own text;
 begin
   if tg_op = 'INSERT' then
     select count(*), bool_and(revision = rev) into n, kept from new_rows;
     if not kept then raise exception 'A new row of % carries another revision than the open one, %.', tg_table_name, rev; end if;
-    execute dothi.touched('select geom, geom_3857 from new_rows') into box, cells;
+    if n = 0 then return null; end if;
+    if n <= ${LISTED} then select array_agg(id) into ids from new_rows; end if;
+    ${touchedInto(gis, 'select geom, geom_3857 from new_rows')}
   else
     select count(*) into n from old_rows;
+    if n = 0 then return null; end if;
+    if n <= ${LISTED} then select array_agg(id) into ids from old_rows; end if;
     own := dothi.column_list(tg_relid, '');
     -- A version that this very revision made was never seen by anybody: it leaves no history.
     execute format('insert into history.%1$I (%2$s, retired_revision) select %2$s, $1 from old_rows where revision < $1', tg_table_name, own) using rev;
-    execute dothi.touched('select geom, geom_3857 from old_rows'
-      || case tg_op when 'UPDATE' then ' union all select geom, geom_3857 from new_rows' else '' end) into box, cells;
+    if tg_op = 'UPDATE' then
+      ${touchedInto(gis, 'select geom, geom_3857 from old_rows union all select geom, geom_3857 from new_rows')}
+    else
+      ${touchedInto(gis, 'select geom, geom_3857 from old_rows')}
+    end if;
   end if;
-  if n = 0 then return null; end if;
   perform dothi.log_change(tg_table_name, 'main',
-    case tg_op when 'INSERT' then n else 0 end, case tg_op when 'UPDATE' then n else 0 end, case tg_op when 'DELETE' then n else 0 end, box, cells);
+    case tg_op when 'INSERT' then n else 0 end, case tg_op when 'UPDATE' then n else 0 end, case tg_op when 'DELETE' then n else 0 end, box, cells, tiles, ids);
   if tg_op = 'DELETE' then perform dothi.shrink_summary(tg_table_name, box); end if;
   return null;
 end $$;
@@ -163,20 +208,22 @@ end $$;
 -- Overlay rows of branches: inserted as they come into being, updated only to be retired.
 create function dothi.log_branch() returns trigger language plpgsql as $$
 declare
-  b uuid; ins bigint; upd bigint; del bigint; box float8[]; cells integer[];
+  b uuid; ins bigint; upd bigint; del bigint; box float8[]; cells integer[]; tiles bigint[]; ids bigint[]; about text;
 begin
   for b in select distinct branch from new_rows loop
+    select case when count(*) <= ${LISTED} then array_agg(distinct id) end into ids from new_rows where branch = b;
+    -- Main's row goes out of sight or comes back, wherever it is by now.
+    about := format('select geom, geom_3857 from new_rows where branch = %1$L union all select c.geom, c.geom_3857 from city.%2$I c join new_rows n on n.id = c.id and n.branch = %1$L', b, tg_table_name);
     if tg_op = 'INSERT' then
       execute format('select count(*) filter (where not n.deleted and not p.known), count(*) filter (where not n.deleted and p.known), count(*) filter (where n.deleted)
         from new_rows n cross join lateral (select exists (select from city.%1$I c where c.id = n.id)
           or exists (select from branch.%1$I o where o.branch = n.branch and o.id = n.id and o.revision < n.revision and not o.deleted) known) p
         where n.branch = $1', tg_table_name) into ins, upd, del using b;
-      execute dothi.touched(format(
-        'select geom, geom_3857 from new_rows where branch = %1$L union all select c.geom, c.geom_3857 from city.%2$I c join new_rows n on n.id = c.id and n.branch = %1$L', b, tg_table_name)) into box, cells;
-      perform dothi.log_change(tg_table_name, b::text, ins, upd, del, box, cells);
+      execute dothi.touched(about) into box, cells, tiles;
+      perform dothi.log_change(tg_table_name, b::text, ins, upd, del, box, cells, tiles, ids);
     else
-      execute dothi.touched(format('select geom, geom_3857 from new_rows where branch = %L', b)) into box, cells;
-      perform dothi.log_change(tg_table_name, b::text, 0, 0, 0, box, cells);
+      execute dothi.touched(about) into box, cells, tiles;
+      perform dothi.log_change(tg_table_name, b::text, 0, 0, 0, box, cells, tiles, ids);
     end if;
   end loop;
   return null;

@@ -6,9 +6,10 @@ import { applyLayers, LayerCatalogue } from './catalogue.js'
 import type { Database } from './database.js'
 import { migrate } from './migrate.js'
 import { listen } from './notifications.js'
-import { branchesUnder, cellsRevision, layerRevision, withRevision } from './revisions.js'
+import { branchesUnder, layerRevision, withRevision } from './revisions.js'
 import { CLASSES, POOL_SIZES, servingConnection } from './rights.js'
 import type { Branch, City, Store, ViewArgs } from './store.js'
+import { tileRevisions } from './tile-revisions.js'
 import { view } from './view.js'
 
 export interface OpenStoreOptions {
@@ -55,7 +56,8 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
     view: (args: ViewArgs) => view(door, args),
     withRevision: write,
     layerRevision: (layer, branch, asOf) => layerRevision(db, layer, branch, asOf),
-    cellsRevision: (layer, branch, cells, asOf) => cellsRevision(db, layer, branch, cells, asOf),
+    tileRevision: async (layer, branch, tile, asOf) => (await tileRevisions(db, [layer], branch, tile, asOf))[0]!,
+    tileRevisions: (layers, branch, tile, asOf) => tileRevisions(db, layers, branch, tile, asOf),
     layerSummary: (layer, branch) => layerSummary(db, layer, branch),
     onRevision(listener) {
       listeners.add(listener)

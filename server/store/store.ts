@@ -7,6 +7,7 @@ import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely'
 import type { BBox } from '../../core/bbox.js'
 import type { City } from '../../core/city.js'
 import type { Filter } from '../../core/filter/ast.js'
+import type { Tile } from '../../core/tile-matrix.js'
 import type { Classification, Layer } from '../../layers/layer.js'
 import type { Database } from './database.js'
 
@@ -71,8 +72,10 @@ export interface Store {
   withRevision<T>(meta: RevisionMeta, apply: (writer: RevisionWriter) => Promise<T>, prepare?: (tx: Transaction<Database>) => Promise<void>): Promise<{ revision: Revision; result: T }>
   /** The last revision that touched a layer on a branch (and main, below a branch): 0 if none. */
   layerRevision(layer: Layer, branch: Branch, asOf?: AsOf): Promise<number>
-  /** The last revision that touched any of these z10 cells. */
-  cellsRevision(layer: Layer, branch: Branch, cells: readonly number[], asOf?: AsOf): Promise<number>
+  /** The last revision that can have changed a tile of a layer, margin included: from the change log, without a look at the rows. */
+  tileRevision(layer: Layer, branch: Branch, tile: Tile, asOf?: AsOf): Promise<number>
+  /** The same of several layers, in their order, in one statement. */
+  tileRevisions(layers: readonly Layer[], branch: Branch, tile: Tile, asOf?: AsOf): Promise<readonly number[]>
   /**
    * Counts and padded extents, kept with the change log and never computed live over the city's geometry.
    * On a branch with what it adds and removes; a run layer is counted over the branch's latest successful run.

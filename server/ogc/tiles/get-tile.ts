@@ -9,7 +9,7 @@ import { parseAsOf } from '../common/time.js'
 import { layerOf, layersOf } from '../features/layers.js'
 import { etag, isFixed, notModified, schemaVersion } from '../features/validator.js'
 import { DEEPEST_ZOOM, limits, MATRIX_SET_ID } from './matrix-set.js'
-import { cellsOf, type TileRequest } from './mvt.js'
+import type { TileRequest } from './mvt.js'
 import { tileCacheOf } from './tile-cache.js'
 
 export const MVT_TYPE = 'application/vnd.mapbox-vector-tile'
@@ -78,7 +78,7 @@ async function checkLimits(call: Call, layer: Layer, { z, x, y }: Tile): Promise
 async function sendTile(call: Call, response: Response, layers: readonly Layer[], tile: Tile): Promise<void> {
   const { store } = call.app
   const request: TileRequest = { layers, tile, branch: call.branch, asOf: parseAsOf(call.params.asOf), reader: call.reader, run: call.params.run }
-  const revisions = await timed(response, 'revision', () => Promise.all(layers.map((layer) => tileRevision(call, layer, request))))
+  const revisions = await timed(response, 'revision', () => store.tileRevisions(layers, request.branch, tile, request.asOf))
   const key = [
     layers.map(({ id }) => id).join(','), layers.map(schemaVersion).join(','), revisions.join(','),
     request.branch, timeKey(request), request.run ?? '', call.reader.clearance, tile.z, tile.x, tile.y,
@@ -90,11 +90,6 @@ async function sendTile(call: Call, response: Response, layers: readonly Layer[]
   if (truncated.length > 0) response.setHeader('X-Features-Truncated', truncated.join(', '))
   response.setHeader('Content-Type', MVT_TYPE)
   send(call, response, gzipped)
-}
-
-function tileRevision(call: Call, layer: Layer, { branch, asOf, tile }: TileRequest): Promise<number> {
-  const cells = cellsOf(tile)
-  return cells ? call.app.store.cellsRevision(layer, branch, cells, asOf) : call.app.store.layerRevision(layer, branch, asOf)
 }
 
 /**

@@ -1,10 +1,11 @@
 /** One tile of one or several layers, as one SQL statement. */
 import { sql, type RawBuilder } from 'kysely'
 import { grow } from '../../../core/bbox.js'
-import { CELL_ZOOM, cellOf, HALF_WORLD_M, tileBounds3857, type Tile } from '../../../core/tile-matrix.js'
+import { tileBounds3857, type Tile } from '../../../core/tile-matrix.js'
 import type { Column, Layer } from '../../../layers/layer.js'
 import { visibleColumns } from '../../store/rights.js'
 import type { AsOf, Branch, Reader, Store } from '../../store/store.js'
+import { TILE_MARGIN } from '../../store/tile-revisions.js'
 
 export interface TileRequest {
   readonly layers: readonly Layer[]
@@ -23,7 +24,7 @@ export interface EncodedTile {
 
 /** Units across a tile, and how far beyond its edge features are drawn, so that strokes do not break there. */
 const EXTENT = 4096
-const MARGIN = 64
+const MARGIN = TILE_MARGIN * EXTENT
 /** Features of a layer in a tile at most: more than a screen can tell apart, few enough for a phone. */
 export const CAP = 20_000
 
@@ -51,7 +52,7 @@ async function layerTile(store: Store, layer: Layer, { tile, branch, asOf, reade
   const attributes = new Set(layer.columns.map(({ name }) => name))
   const rows = await store.view({
     layer, branch, asOf, reader, run,
-    bbox: { box: grow(box, (size * MARGIN) / EXTENT), srid: 3857 },
+    bbox: { box: grow(box, size * TILE_MARGIN), srid: 3857 },
     columns: [...columns.map(({ name }) => name), ...(layer.importance ? [layer.importance] : [])].filter((name) => attributes.has(name) && visibleColumns(layer, reader.clearance).some((c) => c.name === name)),
   })
   const attributeSql = columns.map((column) => sql`, ${cast(column)} as ${sql.ref(column.name)}`)
@@ -103,16 +104,4 @@ function simplified(layer: Layer, z: number, size: number): RawBuilder<unknown> 
   const shape = sql.ref('p.shape')
   if (layer.geometry === 'point' || z >= layer.zoom.max) return shape
   return sql`st_simplify(${shape}, ${sql.lit((size / EXTENT) * 2)}, true)`
-}
-
-/** The z10 cells that a tile and its margin reach, whose last revision is the tile's; null where they are too many to name. */
-export function cellsOf(tile: Tile): number[] | null {
-  if (tile.z < 6) return null
-  const box = tileBounds3857(tile)
-  const [west, south, east, north] = grow(box, ((box[2] - box[0]) * MARGIN) / EXTENT)
-  const n = 2 ** CELL_ZOOM
-  const index = (metres: number) => Math.max(0, Math.min(n - 1, Math.floor(((metres + HALF_WORLD_M) / (2 * HALF_WORLD_M)) * n)))
-  const cells: number[] = []
-  for (let x = index(west); x <= index(east); x++) for (let y = index(-north); y <= index(-south); y++) cells.push(cellOf({ z: CELL_ZOOM, x, y }))
-  return cells
 }
