@@ -18,6 +18,7 @@ import { openShapefiles } from './shapefile.js'
 import { readAsc } from './terrain/asc.js'
 import { readGeoTiff } from './terrain/geotiff.js'
 import { readHgt } from './terrain/hgt.js'
+import { isWorkbook, openXlsx } from './xlsx.js'
 import { contentHead, gunzipTo, head, isGzip, isZip, scratchFolder, unzipTo, zipEntries } from './unpack.js'
 
 export type { Opened } from './reader.js'
@@ -48,6 +49,7 @@ const READERS: readonly Reader[] = [
   { format: 'cityjson', title: 'CityJSON', extensions: ['.city.json'], detect: ({ text }) => text.startsWith('{') && isCityJson(text), open: features(openCityJson) },
   { format: 'geojsonseq', title: 'GeoJSON by lines', extensions: ['.geojsonl', '.geojsons', '.ndjson', '.jsonl'], detect: isSequence, open: features(openGeoJsonSequence) },
   { format: 'geojson', title: 'GeoJSON', extensions: ['.geojson', '.json'], detect: ({ text }) => text.startsWith('{'), open: features(openGeoJson) },
+  { format: 'xlsx', title: 'XLSX', extensions: ['.xlsx', '.xlsm'], legacyText: true, detect: () => false, detectZip: isWorkbook, open: features(openXlsx) },
   // Any text could be a table: after all others, and by its name.
   { format: 'csv', title: 'CSV and TSV', extensions: ['.csv', '.tsv', '.txt'], legacyText: true, detect: ({ bytes, extension }) => ['.csv', '.tsv', '.txt'].includes(extension) && isText(bytes), open: features(openCsv) },
 ]

@@ -34,7 +34,7 @@ export interface ImportPlan {
 export async function planImport(file: SourceFile, layers: readonly Layer[], choice: ImportChoice): Promise<ImportPlan> {
   const city = layers.filter(layer => layer.kind === 'city')
   if (file.format === 'osm-xml' || file.format === 'osm-pbf') return planTagged(file as OsmFile, city, choice)
-  if (file.format === 'cityjson' && !choice.from) return planCityModel(file, city, choice)
+  if ((file.format === 'cityjson' || file.format === 'citygml') && !choice.from) return planCityModel(file, city, choice)
   return planPlain(file, city, choice)
 }
 
@@ -62,13 +62,13 @@ function kindsOf(layer: Layer): readonly OsmLayer['kind'][] {
   }
 }
 
-/** CityJSON: object types go to the layers whose mapping names them. */
+/** CityJSON and CityGML: object types go to the layers whose mapping names them; what has none of CityGML is mapped as CityJSON is. */
 function planCityModel(file: SourceFile, layers: readonly Layer[], choice: ImportChoice): ImportPlan {
   const streams: FeatureStream[] = []
   const left: string[] = []
   let count = 0
   for (const from of file.layers) {
-    const mapped = (choice.layer ? [choice.layer] : layers).map(layer => ({ layer, mappings: layer.sources?.filter(m => m.source === 'cityjson' && matches(m.when, { type: from.name })) ?? [] }))
+    const mapped = (choice.layer ? [choice.layer] : layers).map(layer => ({ layer, mappings: modelMappings(layer, file.format, from.name) }))
       .filter(({ mappings }) => mappings.length)
     if (mapped.length === 0) { left.push(from.name); continue }
     count += (from.count ?? 0) * mapped.length
@@ -78,6 +78,12 @@ function planCityModel(file: SourceFile, layers: readonly Layer[], choice: Impor
   if (streams.length === 0)
     throw badParameter('layer', `None of the file's object types (${file.layers.map(l => l.name).join(', ')}) belongs to ${choice.layer ? `the layer “${choice.layer.id}”` : 'a layer of the city'}. Choose one with --from, or publish the file as layers of its own.`)
   return { streams, left, count }
+}
+
+function modelMappings(layer: Layer, format: SourceFile['format'], type: string): readonly SourceMapping[] {
+  const of = (source: string) => layer.sources?.filter(m => m.source === source && matches(m.when, { type })) ?? []
+  const own = of(format)
+  return own.length ? own : of('cityjson')
 }
 
 /** Everything else: one layer of the file into one layer of the city. */
