@@ -8,7 +8,7 @@ import { userEncoding } from './encoding.js'
 import type { ImportInputs, ImportResult } from './run.js'
 import { freeze } from './uploads.js'
 
-interface Options { layer?: string; crs?: string; map?: string[]; replace?: string; source?: string; from?: string; name?: string; maxRejects?: string; encoding?: string }
+interface Options { layer?: string; crs?: string; map?: string[]; replace?: string; source?: string; from?: string; name?: string; maxRejects?: string; encoding?: string; exclusive?: boolean | string }
 
 /** `dothi import FILE`, `dothi publish FILE`, `dothi unpublish NAME` */
 export function register(program: Command, cli: CliContext): void {
@@ -21,6 +21,7 @@ export function register(program: Command, cli: CliContext): void {
     .option('--replace <source>', 'make this file the whole truth of that source: update, add and retire its rows')
     .option('--source <name>', 'name of the source (default: the file\'s name)')
     .option('--max-rejects <share>', 'more rejected rows than this, and nothing lands', '5%')
+    .option('--exclusive', 'fastest first load of a layer of any size: other writers wait until it is done')
     .action((file: string, options: Options) => runJob(cli, 'import', file, options))
   program.command('publish <file>').description('make a layer of its own of any file, at once in OGC, tiles and viewer')
     .option('--name <name>', 'what to call it (default: the name in the file)')
@@ -29,6 +30,7 @@ export function register(program: Command, cli: CliContext): void {
     .option('--encoding <name>', 'encoding of its texts: utf-8, tcvn3, vni, vps, viscii, windows-1258 …; recognised where it is clear')
     .option('--source <name>', 'name of the source (default: the file\'s name)')
     .option('--max-rejects <share>', 'more rejected rows than this, and nothing lands', '5%')
+    .option('--exclusive', 'fastest first load of a layer of any size: other writers wait until it is done')
     .action((file: string, options: Options) => runJob(cli, 'publish', file, options))
   program.command('unpublish <name>').description('take a published layer away, with all its rows')
     .action(async (name: string) => {
@@ -56,6 +58,7 @@ export function choices(options: Options): Omit<ImportInputs, 'file' | 'dataDir'
     ...(options.crs ? { srid: userCrs(options.crs) } : {}), ...(options.encoding ? { encoding: userEncoding(options.encoding) } : {}), ...(options.map?.length ? { map: options.map } : {}),
     ...(options.replace ? { replace: options.replace } : {}), ...(options.source ? { source: options.source } : {}),
     ...(options.maxRejects ? { maxRejects: shareOf(options.maxRejects) } : {}),
+    ...(options.exclusive === true || options.exclusive === 'true' ? { exclusive: true } : {}),
   }
 }
 

@@ -21,8 +21,8 @@ export class CopyWriter {
   }
 
   /** `target` is SQL that has been quoted: `table (column, …)`. */
-  static async open(tx: Transaction<Database>, target: string): Promise<CopyWriter> {
-    const stream = copyFrom(`copy ${target} from stdin`)
+  static async open(tx: Transaction<Database>, target: string, format: 'text' | 'binary' = 'text'): Promise<CopyWriter> {
+    const stream = copyFrom(`copy ${target} from stdin${format === 'binary' ? ' (format binary)' : ''}`)
     // Kysely hands what it is given as SQL to the client's `query`, which also takes a query that submits itself.
     // This is the only way to the connection of an open transaction.
     await tx.getExecutor().provideConnection(connection =>
@@ -51,12 +51,17 @@ export class CopyWriter {
     await this.#done.catch(() => {})
   }
 
-  async #flush(): Promise<void> {
+  #flush(): Promise<void> {
     const chunk = this.#pending.join('')
     this.#pending = []
     this.#size = 0
+    return this.send(chunk)
+  }
+
+  /** Rows that are encoded already. */
+  async send(chunk: string | Buffer): Promise<void> {
     await this.#sent
-    if (chunk === '' || this.#stream.write(chunk)) return
+    if (chunk.length === 0 || this.#stream.write(chunk)) return
     this.#sent = Promise.race([once(this.#stream, 'drain'), this.#done])
     this.#sent.catch(() => {})
   }

@@ -1,5 +1,7 @@
 import type { GeoJsonGeometry } from '../../core/filter/ast.js'
 import { hasZ, type Faces } from '../../core/geometry/wkb.js'
+import type { Layer } from '../../layers/layer.js'
+import { surelyValid } from './quick-valid.js'
 import { EwkbWriter, GeometryFault, LEAST_PART, LEAST_RING, MAX_NESTING, POLYHEDRAL_SURFACE, WkbCursor, wkbCode } from '../../core/geometry/wkb-bytes.js'
 import { WkbGeometry } from './wkb-geometry.js'
 
@@ -23,17 +25,65 @@ function hexOfWritten(): string {
 
 /** A GeoJSON geometry in the CRS of `range`. Throws GeometryFault for shapes no repair can save. */
 export function encodeGeometry(geometry: GeoJsonGeometry, range: CoordinateRange): EncodedGeometry {
+  writeWhole(geometry, range)
+  return { hex: hexOfWritten(), closed }
+}
+
+function writeWhole(geometry: GeoJsonGeometry, range: CoordinateRange): void {
   out.reset()
   closed = false
   if (!(geometry instanceof WkbGeometry && copyWkb(new WkbCursor(geometry.bytes, geometry.start), range))) {
     out.reset()
     writeGeometry(geometry, range, hasZ(geometry), 0)
   }
-  return { hex: hexOfWritten(), closed }
+}
+
+const SINGLE = { point: 1, line: 2, polygon: 3 } as const
+const EWKB_HEAD_BYTES = 9
+
+/**
+ * A geometry as a layer's table holds it, as EWKB: two-dimensional, of the layer's type, multi where that is; good until the next one.
+ * Null where it is not surely valid and in place as it came, so that PostGIS has to look at it. Throws as encodeGeometry does.
+ */
+export function soundBytes(geometry: GeoJsonGeometry, range: CoordinateRange, wanted: Layer['geometry']): Uint8Array | null {
+  writeWhole(geometry, range)
+  const bytes = out.written()
+  const type = bytes[1]!
+  // The flag of Z (0x80) makes it a matter of heights; a collection is a matter of taste.
+  if (closed || (bytes[4]! & 0x80) !== 0 || type > 6 || !surelyValid(bytes)) return null
+  if (wanted === 'any') return bytes
+  const single = SINGLE[wanted]
+  if (type === single + 3 && wanted !== 'point') return bytes
+  if (type !== single) return null
+  return wanted === 'point' ? bytes : asMulti(bytes, single)
+}
+
+let multi = new Uint8Array(1024)
+
+/** One part of its own: the head with the SRID goes to the whole, the part gets a bare one. */
+function asMulti(bytes: Uint8Array, single: number): Uint8Array {
+  const length = bytes.length + 9
+  if (length > multi.length) multi = new Uint8Array(length * 2)
+  multi.set(bytes.subarray(0, EWKB_HEAD_BYTES))
+  multi[1] = single + 3
+  multi.set([1, 0, 0, 0, 1, single, 0, 0, 0], EWKB_HEAD_BYTES)
+  multi.set(bytes.subarray(EWKB_HEAD_BYTES), 2 * EWKB_HEAD_BYTES)
+  return multi.subarray(0, length)
 }
 
 /** Faces (rings of [x, y, z]) as a POLYHEDRALSURFACE Z. */
 export function encodeSolid(faces: Faces, range: CoordinateRange): string {
+  writeSolid(faces, range)
+  return hexOfWritten()
+}
+
+/** As encodeSolid, as bytes that are good until the next geometry. */
+export function solidBytes(faces: Faces, range: CoordinateRange): Uint8Array {
+  writeSolid(faces, range)
+  return out.written()
+}
+
+function writeSolid(faces: Faces, range: CoordinateRange): void {
   out.reset()
   closed = false
   out.head(POLYHEDRAL_SURFACE, true, range.srid)
@@ -42,7 +92,6 @@ export function encodeSolid(faces: Faces, range: CoordinateRange): string {
     out.head(wkbCode('Polygon')!, true)
     writeRings(rings, range, true)
   }
-  return hexOfWritten()
 }
 
 /**

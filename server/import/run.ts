@@ -34,6 +34,8 @@ export interface ImportInputs {
   readonly source?: string
   readonly replace?: string
   readonly maxRejects?: number
+  /** Other writers wait while the file is read; see LoadOptions. */
+  readonly exclusive?: boolean
 }
 
 export interface ImportResult extends Partial<LoadReport> {
@@ -152,12 +154,16 @@ async function* map<A, B>(items: AsyncIterable<A>, change: (item: A) => B): Asyn
   for await (const item of items) yield change(item)
 }
 
+/** Up to here a first load in one pass keeps other writers waiting no longer than the last step of a staged one would. */
+const ONE_PASS_UNASKED = 500_000
+
 /** loadFeatures within a job: progress, cancel, rejects to their file. */
 async function load(context: JobContext, inputs: ImportInputs, streams: readonly FeatureStream[], count: number | undefined): Promise<LoadReport & { rejectsFile?: string }> {
   const rejects = new RejectsWriter(rejectsFile(inputs.dataDir, context.id))
   try {
     const report = await loadFeatures(context.store, streams, {
       actor: context.owner.subject, reason: `import ${inputs.file.name}`, signal: context.signal,
+      exclusive: inputs.exclusive ?? (count !== undefined && count <= ONE_PASS_UNASKED),
       ...(inputs.replace === undefined ? {} : { replaceSource: inputs.replace }), ...(inputs.maxRejects === undefined ? {} : { maxRejects: inputs.maxRejects }),
       onProgress: progress => context.report(share(progress, count), sentence(progress, count)),
       onReject: reject => rejects.write(reject),
@@ -181,7 +187,7 @@ function sentence({ phase, read, layer }: LoadProgress, count: number | undefine
 }
 
 /** One JSON object a line; the file appears with the first reject. */
-class RejectsWriter {
+export class RejectsWriter {
   #stream: WriteStream | null = null
   #ready: Promise<unknown> = Promise.resolve()
   #lines: string[] = []

@@ -32,8 +32,11 @@ async function allocate(tx: Transaction<Database>, { actor, reason, branch = 'ma
   return rows[0]!
 }
 
-/** A run of ids, first one returned. The writers' lock keeps it contiguous; a rollback burns it, so no id comes twice. */
-export async function allocateIds(tx: Transaction<Database>, count: number): Promise<number> {
+/**
+ * A run of ids, first one returned. The writers' lock, which the caller holds (not always on this connection), keeps it
+ * contiguous; a rollback burns it, so no id comes twice.
+ */
+export async function allocateIds(tx: Kysely<Database>, count: number): Promise<number> {
   if (!Number.isSafeInteger(count) || count < 1) throw new Error(`allocateIds takes a positive count, not ${count}.`)
   const { rows } = await sql<{ first: number }>`
     select ((select number from dothi.instance)::int8 << 40) | (setval('dothi.feature_number', nextval('dothi.feature_number') + ${count}::int8 - 1) - ${count}::int8 + 1) as first`.execute(tx)
