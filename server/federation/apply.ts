@@ -6,7 +6,7 @@ import { recordColumns, recordOf, type RowRecord, type Version } from '../store/
 import { STEWARD, type RevisionWriter, type Store } from '../store/store.js'
 import type { FederationPage, StampedChange } from './feed.js'
 import type { Peer } from './peers.js'
-import { isAlive, meet, unionKnown, type Clash, type Copy, type Known, type Stamp, type Stamps } from './stamps.js'
+import { isAlive, meet, REMOVAL, unionKnown, type Clash, type Copy, type Known, type Stamp, type Stamps } from './stamps.js'
 import { currentKnowledge, fieldsOf, instanceOf, stampsOf } from './versions.js'
 
 export interface AppliedPage {
@@ -156,10 +156,12 @@ class PageApplication {
       select distinct on (v.id) ${recordColumns(layer, STEWARD)} from ${sql.table(`history.${layer.id}`)} as v where v.id = any(${gone}::int8[]) order by v.id, v.revision desc`.execute(tx)).rows
     for (const row of former) here.set(row.id, recordOf(layer, row))
     const at = revision - 1
-    const stamps = await stampsOf({ rows: tx, owner: tx, layer, columns: layer.columns.map(({ name }) => name), instance: this.#me }, [...here.keys()].map(id => ({ id, revision: at })), at)
+    const stampsAt = await stampsOf({ rows: tx, owner: tx, layer, columns: layer.columns.map(({ name }) => name), instance: this.#me }, ids.map(id => ({ id, revision: at })), at)
     return new Map(ids.map(id => {
       const record = here.get(id)
-      const before = record ? { values: valuesOf(layer, record), stamps: stamps(id, at) ?? {} } : null
+      const stamps = stampsAt(id, at)
+      // Of a feature that was removed before it ever came here there is a mark and no row.
+      const before = stamps ? { values: record ? valuesOf(layer, record) : {}, stamps } : null
       return [id, { layer: layer.id, id, before, copy: before, changed: false, objectid: null, clashes: new Map(), settled: new Map() }]
     }))
   }
@@ -169,7 +171,7 @@ class PageApplication {
     const theirs: Copy = { values: row ? valuesOf(layer, row) : {}, stamps: op === 'delete' ? stamps : completed(layer, columns, stamps) }
     if (!feature.copy) {
       feature.copy = theirs
-      feature.changed = isAlive(stamps)
+      feature.changed = true
       return
     }
     const fields = fieldsOf(layer, columns)
@@ -196,14 +198,14 @@ class PageApplication {
     const inserts = changed.filter(feature => !was(feature) && is(feature))
     const updates = changed.filter(feature => was(feature) && is(feature))
     const deletes = changed.filter(feature => was(feature) && !is(feature))
-    const lifeless = changed.filter(feature => feature.before && !was(feature) && !is(feature))
+    const lifeless = changed.filter(feature => !was(feature) && !is(feature))
     if (deletes.length) await sql`delete from ${sql.table(`city.${layer.id}`)} where id = any(${deletes.map(({ id }) => id)}::int8[])`.execute(tx)
     if (updates.length) await updateRows(tx, layer, columns, updates)
     if (inserts.length) await insertRows(tx, layer, inserts, this.options.keepObjectIds === true)
     const marked = [...inserts, ...updates, ...deletes, ...lifeless]
     if (marked.length) await sql`
       insert into dothi.federation_marks (layer, id, revision, stamps, lifeless)
-      select ${layer.id}, id, ${revision}::int8, stamps, lifeless from jsonb_to_recordset(${JSON.stringify(marked.map(feature => ({ id: feature.id, stamps: feature.copy!.stamps, lifeless: lifeless.includes(feature) })))}::jsonb)
+      select ${layer.id}, id, ${revision}::int8, stamps, lifeless from jsonb_to_recordset(${JSON.stringify(marked.map(feature => ({ id: feature.id, stamps: stampsToKeep(feature), lifeless: lifeless.includes(feature) })))}::jsonb)
         as m(id int8, stamps jsonb, lifeless boolean)`.execute(tx)
     counts.inserted += inserts.length
     counts.updated += updates.length
@@ -228,6 +230,11 @@ async function record(tx: Transaction<Database>, peer: Peer, findings: readonly 
     count += clashes.size
   }
   return count
+}
+
+/** What is removed keeps the values of its last version here, so it keeps the stamps of those. */
+function stampsToKeep({ before, copy }: Feature): Stamps {
+  return isAlive(copy!.stamps) ? copy!.stamps : { ...before?.stamps, [REMOVAL]: copy!.stamps[REMOVAL]! }
 }
 
 /** A decision comes after everything that it decides about. */

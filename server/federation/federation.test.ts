@@ -220,8 +220,7 @@ async function play(t: Tap.Test, stores: readonly Store[], links: readonly (read
   for (let round = 0; ; round++) {
     let moved = 0
     for (const [at, from] of links) {
-      const { inserted, updated, deleted } = await pull(stores[at]!, peerName(from), to(stores[from]!), { limit: 3 })
-      moved += inserted + updated + deleted
+      moved += (await pull(stores[at]!, peerName(from), to(stores[from]!), { limit: 3 })).revisions
     }
     if (moved === 0) break
     if (round > 12) throw new Error('it never comes to rest')
@@ -236,7 +235,6 @@ async function play(t: Tap.Test, stores: readonly Store[], links: readonly (read
     const row = final.get(id)
     if (!row) throw new Error(`feature ${id} was lost`)
     if (by.size === 1 && (row[field] ?? null) !== value) throw new Error(`${key} is ${String(row[field])}, not ${String(value)}`)
-    if (by.size > 1 && field !== 'life' && ![...written.values()].length) throw new Error('unreachable')
   }
 }
 
@@ -250,6 +248,8 @@ for (const [shape, count, links] of [
   const stores: Store[] = []
   for (let number = 1; number <= count; number++) stores.push(await instance(t, number))
   for (const [at, from] of links) await declare(stores[at]!, `p${from}`)
+  // The clock of one is an hour ahead: times of revisions never run back, so all its later ones are too.
+  await sql`insert into dothi.revisions (revision, at, actor, reason) values (1, now() + interval '1 hour', 'me', 'a clock that is wrong')`.execute(stores[1]!.db)
   let runs = 0
   await fc.assert(fc.asyncProperty(steps(count), async script => {
     runs++

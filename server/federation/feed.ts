@@ -1,9 +1,9 @@
 /** What a peer is given: the change feed of some layers, each row with the writes that its fields come from. */
 import { sql } from 'kysely'
-import type { Layer } from '../../layers/layer.js'
+import type { City } from '../../core/city.js'
+import type { Classification, Layer } from '../../layers/layer.js'
 import { changedRows, feedLayers, latestRevision, type RowChange, type RowCursor } from '../store/changes.js'
 import { visibleColumns } from '../store/rights.js'
-import type { Classification } from '../../layers/layer.js'
 import type { Reader, Store } from '../store/store.js'
 import { instanceOf, stampsOf, type Instance, type Knowledge } from './versions.js'
 import type { Stamps } from './stamps.js'
@@ -47,7 +47,7 @@ export interface LayerShape {
 }
 
 export interface Greeting extends Instance {
-  readonly city: string
+  readonly city: City
   readonly latest: number
   readonly clearance: Classification
   readonly layers: readonly LayerShape[]
@@ -68,7 +68,7 @@ export async function greeting(store: Store, reader: Reader): Promise<Greeting> 
     ...shapeOf(layer, reader.clearance),
     ...(published.has(layer.id) && { definition: { ...layer, columns: visibleColumns(layer, reader.clearance) } }),
   }))
-  return { ...await instanceOf(store.db), city: (await store.city()).name, latest: await latestRevision(store, reader), clearance: reader.clearance, layers }
+  return { ...await instanceOf(store.db), city: await store.city(), latest: await latestRevision(store, reader), clearance: reader.clearance, layers }
 }
 
 /** The next page of main's feed, cut to the reader's clearance. */

@@ -22,7 +22,16 @@ export interface PullOptions extends ApplyOptions {
   readonly agreement?: Agreement
 }
 
-export interface Pulled { readonly pages: number; readonly inserted: number; readonly updated: number; readonly deleted: number; readonly clashes: number; readonly cursor: number }
+export interface Pulled {
+  readonly pages: number
+  /** Pages that held something new. */
+  readonly revisions: number
+  readonly inserted: number
+  readonly updated: number
+  readonly deleted: number
+  readonly clashes: number
+  readonly cursor: number
+}
 
 export const PAGE_ROWS = 1000
 
@@ -30,7 +39,7 @@ export const PAGE_ROWS = 1000
 export async function pull(store: Store, name: string, connection: Connection, options: PullOptions = {}): Promise<Pulled> {
   const { signal, onPage } = options
   const { layers } = options.agreement ?? await shakeHands(store, name, connection, signal)
-  const total = { pages: 0, inserted: 0, updated: 0, deleted: 0, clashes: 0 }
+  const total = { pages: 0, revisions: 0, inserted: 0, updated: 0, deleted: 0, clashes: 0 }
   let limit = options.limit ?? PAGE_ROWS
   for (;;) {
     signal?.throwIfAborted()
@@ -46,6 +55,7 @@ export async function pull(store: Store, name: string, connection: Connection, o
     if (!applied) continue
     onPage?.(peer, page, applied)
     total.pages++
+    if (applied.revision !== null) total.revisions++
     for (const count of ['inserted', 'updated', 'deleted', 'clashes'] as const) total[count] += applied[count]
     if (!page.more) return { ...total, cursor: page.through }
   }
