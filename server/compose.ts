@@ -9,7 +9,10 @@ import type { Config } from './config.js'
 import { registerJobs as registerExportJobs } from './export/jobs.js'
 import { operations as exportOperations } from './export/operations.js'
 import { registerJobs as registerImportJobs } from './import/jobs.js'
+import { operations as editOperations } from './edits/operations.js'
 import { operations as docsOperations } from './docs/operations.js'
+import { start as startFederation } from './federation/federation.js'
+import { operations as federationOperations } from './federation/operations.js'
 import { operations as importOperations } from './import/operations.js'
 import { createJobs } from './operations/jobs-impl.js'
 import type { LocalJobs } from './operations/jobs-impl.js'
@@ -20,6 +23,9 @@ import { registerJobs as registerScenarioJobs } from './scenarios/jobs.js'
 import { operations as scenarioOperations } from './scenarios/operations.js'
 import { ensureSampleRun } from './scenarios/sample.js'
 import { checkDatabase, connectionOf, openCluster } from './store/cluster.js'
+import { registerJobs as registerSyncJob } from './sources/jobs.js'
+import { operations as sourceOperations } from './sources/operations.js'
+import { startScheduler } from './sources/scheduler.js'
 import { openStore } from './store/open-store.js'
 import { STEWARD } from './store/store.js'
 import type { Store } from './store/store.js'
@@ -29,8 +35,11 @@ export const OPERATIONS: readonly Operation[] = [
   ...cityOperations,
   ...ogcOperations,
   ...tiles3dOperations,
+  ...editOperations,
   ...importOperations,
   ...exportOperations,
+  ...sourceOperations,
+  ...federationOperations,
   ...scenarioOperations,
   ...jobOperations,
   ...docsOperations,
@@ -40,6 +49,7 @@ function registerJobs(jobs: LocalJobs) {
   registerSampleJob(jobs)
   registerImportJobs(jobs)
   registerExportJobs(jobs)
+  registerSyncJob(jobs)
   registerScenarioJobs(jobs)
 }
 
@@ -47,6 +57,8 @@ function registerJobs(jobs: LocalJobs) {
 export interface Backend {
   readonly store: Store
   readonly jobs: LocalJobs
+  /** What works by itself while the server runs; stopped before the store closes. */
+  readonly services: { stop(): Promise<void> }[]
   close(): Promise<void>
 }
 
@@ -69,10 +81,13 @@ export async function joinStore(connection: pg.PoolConfig, options: { layers?: r
   const jobs = createJobs({ store, connection })
   registerJobs(jobs)
   await jobs.recover()
+  const services: Backend['services'] = []
   return {
     store,
     jobs,
+    services,
     close: async () => {
+      await Promise.all(services.map(service => service.stop()))
       await jobs.stop()
       await store.close()
     },
@@ -96,6 +111,7 @@ async function isUntouched(store: Store): Promise<boolean> {
 }
 
 /** What begins by itself once the city can be seen. */
-export async function ready(backend: Backend): Promise<void> {
+export async function ready(backend: Backend, config: Config): Promise<void> {
+  backend.services.push(startScheduler({ ...backend, config }), startFederation(backend))
   await ensureSampleRun(backend)
 }

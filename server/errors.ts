@@ -26,6 +26,8 @@ const TITLES: Readonly<Record<string, string>> = {
   'forbidden': 'Not allowed',
   'conflict': 'Conflict',
   'precondition-failed': 'Precondition failed',
+  'invalid-feature': 'Invalid feature',
+  'key-reused': 'Key used before',
   'too-large': 'Too large',
   'too-many': 'Too many requests',
   'unavailable': 'Not available now',

@@ -21,7 +21,7 @@ export function isolate(response: Response): void {
   response.setHeader('Cross-Origin-Embedder-Policy', 'credentialless')
 }
 
-const EXPOSED = 'Link, Content-Crs, ETag, Location, OGC-NumberMatched, OGC-NumberReturned, Server-Timing, X-Request-Id, X-Features-Truncated, X-Terrain, Retry-After'
+const EXPOSED = 'Link, Content-Crs, ETag, Last-Modified, Location, Preference-Applied, X-Revision, Idempotency-Replayed, OGC-NumberMatched, OGC-NumberReturned, Server-Timing, X-Request-Id, X-Features-Truncated, X-Terrain, Retry-After'
 
 /** Any page may read the API; cookies are not sent across sites, tokens must be given by hand. */
 export const cors: RequestHandler = (request, response, next) => {
@@ -29,7 +29,7 @@ export const cors: RequestHandler = (request, response, next) => {
   response.setHeader('Access-Control-Expose-Headers', EXPOSED)
   if (request.method === 'OPTIONS' && request.get('access-control-request-method')) {
     response.setHeader('Access-Control-Allow-Methods', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
-    response.setHeader('Access-Control-Allow-Headers', 'Authorization, Content-Type, If-Match, If-None-Match, Prefer, Range, Content-Crs, Last-Event-ID')
+    response.setHeader('Access-Control-Allow-Headers', 'Authorization, Content-Type, If-Match, If-None-Match, If-Unmodified-Since, Prefer, Idempotency-Key, X-Reason, Range, Content-Crs, Last-Event-ID')
     response.setHeader('Access-Control-Max-Age', '86400')
   }
   next()

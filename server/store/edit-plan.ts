@@ -2,6 +2,8 @@
 import { sql, type Transaction } from 'kysely'
 import type { GeoJsonGeometry } from '../../core/filter/ast.js'
 import { facesToEwkb, toEwkb, toHex, type Faces } from '../../core/geometry/wkb.js'
+import { coordinatesFault } from '../../core/geometry/coordinates-fault.js'
+import { mergePatch } from '../../core/merge-patch.js'
 import type { Layer } from '../../layers/layer.js'
 import { conflict, notFound, Problem } from '../errors.js'
 import { editChecker, type RowFault } from './check.js'
@@ -29,12 +31,14 @@ export interface StoredGeometry { readonly geom: string | null; readonly geomNat
 export type Edit =
   /** `id` brings back or copies a feature under its own id; it takes its `objectid` along where that is free. */
   | { readonly action: 'create'; readonly layer: Layer; readonly feature: FeatureEdit; readonly id?: number; readonly objectid?: number }
-  | { readonly action: 'replace' | 'update'; readonly layer: Layer; readonly id: number; readonly feature: FeatureEdit } & Lock
+  /** `merge`: JSON attributes are merged (RFC 7396), not replaced. */
+  | { readonly action: 'replace' | 'update'; readonly layer: Layer; readonly id: number; readonly feature: FeatureEdit; readonly merge?: boolean } & Lock
   | { readonly action: 'delete'; readonly layer: Layer; readonly id: number } & Lock
 
 /** What the editor saw. A feature that is newer is a 412 Problem that carries its revision. */
 export interface Lock {
-  readonly ifMatch?: number
+  /** The revision of the feature; of several, any. */
+  readonly ifMatch?: number | readonly number[]
   readonly ifUnmodifiedSince?: Date
 }
 
@@ -192,11 +196,9 @@ function givenShape(layer: Layer, edit: Edit): string | null {
   const { geometry, srid = 4326 } = edit.feature
   if (!TYPES[layer.geometry].includes(geometry.type))
     throw invalid([{ path: '/geometry', detail: `“${layer.id}” takes ${TYPES[layer.geometry].join(' or ')}, not ${String(geometry.type).slice(0, 40)}` }])
-  try {
-    return toHex(toEwkb(geometry, srid, false))
-  } catch {
-    throw invalid([{ path: '/geometry', detail: 'not a GeoJSON geometry: positions are lists of finite numbers, and rings end where they start' }])
-  }
+  const fault = coordinatesFault(geometry)
+  if (fault) throw invalid([{ path: `/geometry${fault.path}`, detail: fault.detail }])
+  return toHex(toEwkb(geometry, srid, false))
 }
 
 // ---- planning ----------------------------------------------------------------------------------------------------
@@ -215,7 +217,8 @@ function planOf(layer: Layer, { edit, id }: Item, before: Before): Plan {
   if (!present) throw notFound(`There is no feature ${id} in “${layer.id}”.`)
   checkLock(edit, id, before)
   if (edit.action === 'delete') return { ...common, kind: 'delete', values: {} }
-  const values = valuesOf(layer, edit.action === 'replace' ? completed(layer, edit.feature) : edit.feature, before.row, before)
+  const feature = edit.action === 'replace' ? completed(layer, edit.feature) : edit.merge ? merged(layer, edit.feature, before.row) : edit.feature
+  const values = valuesOf(layer, feature, before.row, before)
   const different = Object.fromEntries(Object.entries(values).filter(([name, value]) => !(name in before.row) || !isSame(before.row[name], value)))
   return { ...common, kind: Object.keys(different).length ? 'update' : 'nothing', values: different }
 }
@@ -223,7 +226,8 @@ function planOf(layer: Layer, { edit, id }: Item, before: Before): Plan {
 function checkLock({ ifMatch, ifUnmodifiedSince }: Lock, id: number, { revision, at }: Before): void {
   const stale = (saw: string) => new Problem(412, 'precondition-failed',
     `Feature ${id} was changed since you read it: you saw ${saw}, it is at revision ${revision} of ${at.toISOString()}. Read it again and repeat the edit.`, { revision })
-  if (ifMatch !== undefined && ifMatch !== revision) throw stale(`revision ${ifMatch}`)
+  const seen = ifMatch === undefined || typeof ifMatch === 'number' ? ifMatch : ifMatch.join(' or ')
+  if (seen !== undefined && seen !== revision && !(Array.isArray(ifMatch) && ifMatch.includes(revision))) throw stale(`revision ${seen}`)
   // HTTP dates are whole seconds.
   if (ifUnmodifiedSince && Math.floor(at.getTime() / 1000) > Math.floor(ifUnmodifiedSince.getTime() / 1000)) throw stale(`it as of ${ifUnmodifiedSince.toISOString()}`)
 }
@@ -234,6 +238,13 @@ const blank = (layer: Layer) => Object.fromEntries([...['source', 'source_id'], 
 function completed(layer: Layer, feature: FeatureEdit): FeatureEdit {
   const nothing = Object.fromEntries(layer.columns.map(column => [column.name, null]))
   return { ...feature, properties: { ...nothing, ...feature.properties } }
+}
+
+/** Objects in JSON attributes are merged into what is there. */
+function merged(layer: Layer, feature: FeatureEdit, row: Readonly<Record<string, unknown>>): FeatureEdit {
+  const json = new Set(layer.columns.filter(({ type }) => type === 'json').map(({ name }) => name))
+  const properties = Object.entries(feature.properties ?? {}).map(([name, value]) => [name, json.has(name) && value !== null ? mergePatch(row[name], value) : value])
+  return { ...feature, properties: Object.fromEntries(properties) }
 }
 
 /** Column → value, as JSON will carry it to the table. Throws a 422 Problem with every fault. */

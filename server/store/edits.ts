@@ -10,7 +10,8 @@ import { answersOf, keepAnswer, type EditMeta, type Edited } from './answers.js'
 import { groupOf, MOST_IN_GROUP } from './edit-group.js'
 import { giveIds, itemsOf, planEdits, refuseFaults, wavesOf, type Edit } from './edit-plan.js'
 import { runStatements, statementsOf } from './edit-statements.js'
-import type { Branch, RevisionWriter, Store } from './store.js'
+import { allocateIds, lockWriters } from './revisions.js'
+import type { Branch, RevisionMeta, RevisionWriter, Store } from './store.js'
 
 export type { EditMeta, Edited } from './answers.js'
 export type { Edit, FeatureEdit, Lock, StoredGeometry } from './edit-plan.js'
@@ -52,6 +53,25 @@ async function applyAlone(store: Store, meta: EditMeta, edits: readonly Edit[]):
     if (error === unwritten) return unwritten.edited!
     throw error
   }
+}
+
+/** Makes the edits and takes them all back: throws what applyEdits would, and tells how many rows would come to differ. */
+export async function tryEdits(store: Store, meta: RevisionMeta, edits: readonly Edit[]): Promise<{ changed: number }> {
+  const tried = { changed: 0 }
+  await store.withRevision(meta, async writer => {
+    tried.changed = (await applyEditsIn(writer, meta.branch ?? 'main', edits)).changed
+    throw tried
+  }).catch(error => { if (error !== tried) throw error })
+  return tried
+}
+
+/** Ids for features that edits of one batch name before they are there. */
+export async function reserveIds(store: Store, count: number): Promise<readonly number[]> {
+  const first = await store.db.transaction().execute(async tx => {
+    await lockWriters(tx)
+    return allocateIds(tx, count)
+  })
+  return Array.from({ length: count }, (_, i) => first + i)
 }
 
 /** The same inside an open revision: together with other work of its transaction. `changed` counts the rows that came to differ. */

@@ -18,6 +18,7 @@ export const CONFORMANCE: readonly string[] = [
   'http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs',
   ...['filter', 'features-filter', 'queryables', 'queryables-query-parameters'].map((name) => FILTERING + name),
   ...['cql2-text', 'cql2-json', 'basic-cql2', 'advanced-comparison-operators', 'case-insensitive-comparison', 'accent-insensitive-comparison', 'basic-spatial-functions'].map((name) => CQL2 + name),
+  ...['create-replace-delete', 'update', 'features', 'optimistic-locking-etags', 'optimistic-locking-timestamps'].map((name) => `http://www.opengis.net/spec/ogcapi-features-4/1.0/conf/${name}`),
   // QGIS reads the schema only under the first of these twins, others only under the second.
   'http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/schemas',
   'http://www.opengis.net/spec/ogcapi-common-3/1.0/conf/schemas',

@@ -12,7 +12,7 @@ import { itemPage, itemsPage } from './items-html.js'
 import { layerOf } from './layers.js'
 import { crsOf, itemsQuery, selectedProperties, type ItemsQuery } from './query.js'
 import { countMatches, featureBatches, featureRow, type FeatureRow } from './rows.js'
-import { etag, isFixed, notModified, schemaVersion } from './validator.js'
+import { etag, isFixed, itemEtag, notModified, schemaVersion, setValidators } from './validator.js'
 
 const OFFERS = [GEOJSON_MEDIA, HTML_MEDIA]
 
@@ -100,7 +100,8 @@ export async function getItem(call: Call, response: Response): Promise<void> {
 
   vary(response, lang)
   response.setHeader('Content-Crs', `<${crs.uri}>`)
-  const tag = etag(row.revision, row.id, call.request.originalUrl, call.reader.clearance, call.origin, media.type, lang, schemaVersion(layer))
+  const tag = itemEtag(row.revision, row.id, call.request.originalUrl, call.reader.clearance, call.origin, media.type, lang, schemaVersion(layer))
+  setValidators(response, tag, row.at)
   if (notModified(call, response, tag, isFixed(asOf) ? 'fixed' : 'live')) return
   const links: Link[] = [
     ...selfLinks(call, media, OFFERS, `${layer.title[lang]} ${row.id}`),

@@ -9,7 +9,7 @@ import { storeColumnNames } from '../../store/tables.js'
 import { revisionAsOf } from '../../store/view.js'
 import type { ItemsQuery } from './query.js'
 
-export interface FeatureRow { readonly id: number; readonly revision: number; readonly feature: string }
+export interface FeatureRow { readonly id: number; readonly revision: number; readonly feature: string; readonly at: Date | null }
 
 /** Rows per statement: enough to be fast, few enough to keep memory flat and the socket fed. */
 const BATCH = 2000
@@ -38,7 +38,7 @@ async function featureRows(store: Store, query: ItemsQuery, condition: RawBuilde
   const { view, crs, layer, properties } = query
   const rows = await rowsOf(store, query)
   const { rows: found } = await sql<FeatureRow>`
-    select v.id, v.revision,
+    select v.id, v.revision, v.valid_from as at,
       '{"type":"Feature","id":' || v.id || ',"geometry":' || coalesce(st_asgeojson(${geometrySql(layer, crs)}, ${sql.lit(crs.digits)}, 0), 'null')
         || ',"properties":' || ${propertiesSql(properties)} || '}' as feature
     from ${rows} as v
@@ -52,7 +52,7 @@ async function rowsOf(store: Store, { view, since, layer, properties }: ItemsQue
   if (!since) return current
   const still = await store.view({ ...view, where: undefined, bbox: undefined, columns: [] })
   const known = [...storeColumnNames(layer), ...visibleColumns(layer, view.reader.clearance).map(({ name }) => name)]
-  const wanted = sql.join(['id', 'revision', 'geom', 'geom_3857', ...(layer.surveyed ? ['geom_native'] : []), ...properties.map(({ name }) => name).filter((name) => name !== 'revision')].map((name) => sql.ref(name)))
+  const wanted = sql.join([...new Set(['id', 'revision', 'valid_from', 'geom', 'geom_3857', ...(layer.surveyed ? ['geom_native'] : []), ...properties.map(({ name }) => name)])].map((name) => sql.ref(name)))
   const conditions = [
     sql`true`,
     ...(view.where ? [filterToSql(view.where, layer, view.reader.clearance)] : []),

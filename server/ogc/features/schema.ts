@@ -40,7 +40,7 @@ function geoJsonType({ type, min, max, title, unit, name }: Column): object {
 }
 
 function schema(call: Call, layer: Layer, lang: Language, path: 'schema' | 'queryables', columns: readonly Column[]): unknown {
-  const own = new Set(storeProperties(layer).map(({ name }) => name))
+  const own = new Set(['revision', 'valid_from'])
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: `${call.base}/ogc/collections/${layer.id}/${path}`,

@@ -13,6 +13,21 @@ export function etag(...parts: readonly (string | number)[]): string {
   return `W/"${createHash('sha256').update([SHAPE, ...parts].join('\n')).digest('base64url').slice(0, 22)}"`
 }
 
+/**
+ * A single feature's validator begins with its revision, which If-Match locks by, whatever else shaped the answer:
+ * so any representation of a version can be edited. It is strong, since If-Match takes no weak ones.
+ */
+export function itemEtag(revision: number, ...parts: readonly (string | number)[]): string {
+  if (parts.length === 0) return `"${revision}"`
+  return `"${revision}-${createHash('sha256').update([SHAPE, ...parts].join('\n')).digest('base64url').slice(0, 16)}"`
+}
+
+/** ETag and Last-Modified of a feature. */
+export function setValidators(response: Response, tag: string, at: Date | null): void {
+  response.setHeader('ETag', tag)
+  if (at) response.setHeader('Last-Modified', at.toUTCString())
+}
+
 const schemas = new WeakMap<Layer, string>()
 
 /** Hash of a layer's definition: a changed layer file changes every answer made from it. */
