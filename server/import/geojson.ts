@@ -59,15 +59,18 @@ export async function openGeoJsonSequence(file: string): Promise<SourceFile> {
 }
 
 const MAX_LINE_BYTES = 256 * 2 ** 20
-async function* sequence(file: string): AsyncGenerator<Feature> {
+const sequence = (file: string) => featuresOfLines(bytesOf(file, WHAT), 'GeoJSON sequence')
+
+/** Features of newline-delimited GeoJSON, wherever its bytes come from. */
+export async function* featuresOfLines(chunks: AsyncIterable<Buffer>, what: string): AsyncGenerator<Feature> {
   let rest: Buffer[] = []
   let restBytes = 0
   let row = 0
   const toRow = (line: Buffer): Feature | null => {
     const text = line.toString('utf8').replace(/^[\s\u001e\ufeff]+|\s+$/g, '')
-    return text === '' ? null : toFeature(parse(text, 'GeoJSON sequence'), ++row)
+    return text === '' ? null : toFeature(parse(text, what), ++row)
   }
-  for await (const chunk of bytesOf(file, WHAT)) {
+  for await (const chunk of chunks) {
     let start = 0
     for (let end = chunk.indexOf(10); end >= 0; start = end + 1, end = chunk.indexOf(10, start)) {
       const feature = toRow(Buffer.concat([...rest, chunk.subarray(start, end)]))
@@ -77,7 +80,7 @@ async function* sequence(file: string): AsyncGenerator<Feature> {
     }
     rest.push(chunk.subarray(start))
     restBytes += chunk.length - start
-    if (restBytes > MAX_LINE_BYTES) throw badFile('A line of the GeoJSON sequence is larger than 256 MiB.')
+    if (restBytes > MAX_LINE_BYTES) throw badFile(`A line of the ${what} is larger than 256 MiB.`)
   }
   const feature = toRow(Buffer.concat(rest))
   if (feature) yield feature

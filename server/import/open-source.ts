@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises'
-import { basename, extname } from 'node:path'
+import { mkdir, rename, stat } from 'node:fs/promises'
+import { basename, dirname, extname, join } from 'node:path'
 import { openCityGml } from './citygml.js'
 import { openCityJson } from './cityjson.js'
 import { openCsv } from './csv.js'
@@ -7,6 +7,7 @@ import { mendTexts, userEncoding } from './encoding.js'
 import { badFile, reading } from './fault.js'
 import { openFlatGeobuf } from './flatgeobuf.js'
 import { MAGIC as FLATGEOBUF } from './flatgeobuf-schema.js'
+import { GDAL_COMPANIONS, GDAL_EXTENSIONS, openWithGdal } from './gdal.js'
 import { openGeoJson, openGeoJsonSequence } from './geojson.js'
 import { openGeoPackage } from './geopackage.js'
 import { openGml } from './gml.js'
@@ -82,14 +83,20 @@ async function openPlain(file: string, options: OpenOptions): Promise<Opened> {
   return reader.seeks && isGzip(await head(file, 2)) ? unpacked(folder => gunzipTo(file, folder), path => openWith(reader, path, options)) : openWith(reader, file, options)
 }
 
+/** What no reader of ours reads; told by the name, and asked of GDAL. */
+const GDAL: Reader = {
+  format: 'gdal', title: 'through GDAL DGN, MapInfo TAB and MIF, File Geodatabase (zipped), S-57, GPX, XLS, ODS', extensions: GDAL_EXTENSIONS, companions: GDAL_COMPANIONS, legacyText: true,
+  detect: ({ extension }) => GDAL_EXTENSIONS.includes(extension), detectZip: entries => entries[0] === 'mimetype' && entries.includes('content.xml'), open: features(openWithGdal),
+}
+
 const SNIFFED = 1 << 16
 /** The reader of a file that is no zip. */
 export async function detect(file: string, name: string): Promise<Reader> {
   const start = new Head(await contentHead(file, SNIFFED), name)
-  const reader = READERS.find(r => r.detect(start))
+  const reader = ALL_READERS.find(r => r.detect(start))
   if (reader) return reader
   if (start.text.startsWith('<')) throw badFile(unknownXml(start.text))
-  throw badFile(`The file “${name.slice(0, 80)}” is none of the formats that can be imported: ${READERS.map(r => r.title).join(', ')}.`)
+  throw badFile(`The file “${name.slice(0, 80)}” is none of the formats that can be imported: ${ALL_READERS.map(r => r.title).join(', ')}.`)
 }
 
 function unknownXml(text: string): string {
@@ -111,21 +118,31 @@ async function unpacked<T>(unpack: (folder: string) => Promise<T>, open: (unpack
   }
 }
 
-const ZIPPED = new Set(READERS.flatMap(r => [...r.extensions, ...r.companions ?? []]).map(extension => extname(`x${extension}`)))
+const ALL_READERS = [...READERS, GDAL]
+const ZIPPED = new Set(ALL_READERS.flatMap(r => [...r.extensions, ...r.companions ?? []]).map(extension => extname(`x${extension}`)))
 
 async function openZip(file: string, options: OpenOptions): Promise<Opened> {
   const entries = await zipEntries(file)
-  const itself = READERS.find(r => r.detectZip?.(entries))
+  const itself = ALL_READERS.find(r => r.detectZip?.(entries))
   if (itself) return openWith(itself, file, options)
   return unpacked(folder => unzipTo(file, folder, ZIPPED), files => openUnzipped(files, options))
 }
 
 async function openUnzipped(files: readonly string[], options: OpenOptions): Promise<Opened> {
   const has = (reader: Reader) => files.filter(f => reader.extensions.some(extension => f.toLowerCase().endsWith(extension)))
-  const reader = READERS.find(r => has(r).length > 0)
-  if (!reader) throw badFile(`The zip file holds nothing that can be imported: ${READERS.map(r => r.title).join(', ')}.`)
+  const reader = ALL_READERS.find(r => has(r).length > 0)
+  if (!reader) throw badFile(`The zip file holds nothing that can be imported: ${ALL_READERS.map(r => r.title).join(', ')}.`)
   const mains = has(reader)
   if (reader.format === 'shapefile') return openWith({ ...reader, open: features((_, chosen) => openShapefiles(mains, chosen)) }, mains[0]!, options)
+  if (mains[0]!.endsWith('.gdbtable')) return openWith(reader, await asGeodatabase(files), options)
   if (mains.length > 1) throw badFile(`The zip file holds ${mains.length} ${extname(mains[0]!)} files. Import them one by one.`)
   return openPlain(mains[0]!, { ...options, name: basename(mains[0]!) })
+}
+
+/** The unpacked files of a geodatabase in a folder of their own, which is what GDAL opens. */
+async function asGeodatabase(files: readonly string[]): Promise<string> {
+  const folder = join(dirname(files[0]!), 'data.gdb')
+  await mkdir(folder)
+  for (const file of files) await rename(file, join(folder, basename(file)))
+  return folder
 }

@@ -1,6 +1,6 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Type } from '@sinclair/typebox'
 import busboy from 'busboy'
@@ -9,7 +9,7 @@ import type { Call, Operation } from '../operations/operation.js'
 import { statusInfo } from '../operations/operations.js'
 import { choices } from './command.js'
 import type { ImportInputs } from './run.js'
-import { incomingFolder, keep, rejectsFile, safeName, type FrozenFile } from './uploads.js'
+import { incomingFolder, keep, mainOf, rejectsFile, safeName, type FrozenFile } from './uploads.js'
 
 /** Larger files go by the command line, which reads from disk. */
 export const MAX_UPLOAD_BYTES = 4 * 2 ** 30
@@ -61,7 +61,7 @@ async function receive({ request, app }: Call): Promise<Received> {
   const incoming = await incomingFolder(app.config.dataDir)
   try {
     const { fields, names } = await parts(request, incoming)
-    const main = names.find(name => extname(name).toLowerCase() === '.shp') ?? names[0]
+    const main = mainOf(names)
     if (main === undefined) throw badBody('The form holds no file: send it in a field called “file”.')
     return { fields, file: await keep(incoming, main, app.config.dataDir) }
   } catch (error) {

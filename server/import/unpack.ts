@@ -113,11 +113,13 @@ export async function zipEntries(file: string): Promise<string[]> {
 
 /** One entry of a zip, unpacked as a stream. */
 export async function* zipMember(file: string, name: string, what: string): AsyncGenerator<Buffer> {
-  const zip = await reading(what, () => yauzl.openPromise(file, { strictFileNames: true, validateEntrySizes: true }))
+  // Left open by itself: the entry is read after the directory has been gone through.
+  const zip = await reading(what, () => yauzl.openPromise(file, { strictFileNames: true, validateEntrySizes: true, autoClose: false }))
   try {
     const entry = await reading(what, async () => {
-      for await (const candidate of zip.eachEntry()) if (candidate.fileName === name) return candidate
-      return null
+      let found: yauzl.Entry | undefined
+      for await (const candidate of zip.eachEntry()) if (candidate.fileName === name) found ??= candidate
+      return found
     })
     if (!entry) throw badFile(`The ${what} lacks its part ${name}.`)
     let unpacked = 0

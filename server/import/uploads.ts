@@ -17,7 +17,11 @@ export const uploadsFolder = (dataDir: string) => join(dataDir, 'uploads')
 export const rejectsFile = (dataDir: string, jobId: string) => join(dataDir, 'rejects', `${jobId}.ndjson`)
 
 /** Files that belong to another of the same name. */
-const COMPANIONS = new Set(['.shp', '.dbf', '.prj', '.cpg', '.shx'])
+const COMPANIONS: Readonly<Record<string, readonly string[]>> = {
+  '.shp': ['.shp', '.dbf', '.prj', '.cpg', '.shx'], '.asc': ['.asc', '.prj'], '.tab': ['.tab', '.dat', '.map', '.id', '.ind'], '.mif': ['.mif', '.mid'],
+}
+/** Of several files sent at once, the one that the others belong to. */
+export const mainOf = (names: readonly string[]) => names.find(name => COMPANIONS[extname(name).toLowerCase()]) ?? names[0]
 
 /** Copies a file (a Shapefile with its companions) into the data folder. */
 export async function freeze(file: string, dataDir: string): Promise<FrozenFile> {
@@ -32,10 +36,10 @@ export async function freeze(file: string, dataDir: string): Promise<FrozenFile>
 async function companionsOf(file: string): Promise<string[]> {
   const own = basename(file)
   const extension = extname(own).toLowerCase()
-  if (extension !== '.shp' && extension !== '.asc') return [own]
+  const wanted = COMPANIONS[extension]
+  if (!wanted) return [own]
   const stem = own.slice(0, -extension.length).toLowerCase()
-  const wanted = extension === '.shp' ? COMPANIONS : new Set(['.asc', '.prj'])
-  return (await readdir(dirname(file))).filter(name => wanted.has(extname(name).toLowerCase()) && name.slice(0, -extname(name).length).toLowerCase() === stem)
+  return (await readdir(dirname(file))).filter(name => wanted.includes(extname(name).toLowerCase()) && name.slice(0, -extname(name).length).toLowerCase() === stem)
 }
 
 /** A new folder beside the kept ones, so that keeping is a rename. */
