@@ -36,7 +36,7 @@ export async function serve(config: Config): Promise<void> {
     if (!stop.aborted) {
       Object.assign(state, { ready: true, progress: 1, message: '' })
       await welcome(http, backend, config)
-      await ready(backend)
+      await ready(backend, config)
       await aborted(stop)
     }
   } finally {

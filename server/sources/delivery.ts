@@ -12,7 +12,6 @@ import { openGeoJsonSequence } from '../import/geojson.js'
 import { openAny } from '../import/open-source.js'
 import type { SourceFile } from '../import/source.js'
 import { incomingFolder, keep, uploadsFolder, type FrozenFile } from '../import/uploads.js'
-import type { Store } from '../store/store.js'
 import type { Memory } from './registry.js'
 
 export interface Delivery {
@@ -30,7 +29,6 @@ export type Fetched = Delivery | { readonly nothing: string }
 
 /** What a fetcher works with. */
 export interface Fetching {
-  readonly store: Store
   /** Folder of this source's deliveries. */
   readonly folder: string
   readonly headers: Readonly<Record<string, string>>

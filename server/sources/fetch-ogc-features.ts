@@ -2,16 +2,17 @@
 import type { Feature } from '../../core/feature.js'
 import { epsgUri } from '../../core/crs.js'
 import { badParameter, Problem } from '../errors.js'
+import { namedCrs } from '../import/axes.js'
 import { parseCrs, userCrs } from '../import/crs.js'
 import { askJson, headersFor } from './ask.js'
 import { refuseIncomplete, spooled, type Delivery, type Fetching } from './delivery.js'
-import { isNorthingFirst, swapped } from './axis-order.js'
+import { swapped } from './swap-axes.js'
 import { DEFAULT_MAX_BYTES, type SourceDefinition } from './source.js'
 
 const PAGE = 1000
 const PAGE_BYTES = 256 * 2 ** 20
 
-export async function fetchOgcFeatures(source: SourceDefinition, { store, folder, headers, signal, progress }: Fetching): Promise<Delivery> {
+export async function fetchOgcFeatures(source: SourceDefinition, { folder, headers, signal, progress }: Fetching): Promise<Delivery> {
   const get = (url: string) => askJson(url, { headers: headersFor(url, source.location, headers), maxBytes: PAGE_BYTES, signal })
   const { body: collection, answer } = await get(collectionUrl(source))
   const items = linkOf(collection.links, 'items', answer.url) ?? `${answer.url.split('?')[0]!.replace(/\/$/, '')}/items`
@@ -22,7 +23,7 @@ export async function fetchOgcFeatures(source: SourceDefinition, { store, folder
   return spooled(folder, source.maxBytes ?? DEFAULT_MAX_BYTES, async spool => {
     const visited = new Set<string>()
     let counted: number | undefined
-    let srid = crs ? userCrs(crs) : 4326
+    let srid = crs ? userCrs(source.crs!) : 4326
     let swap = source.axisOrder === 'yx'
     for (let next: string | undefined = first.href; next; ) {
       if (visited.has(next)) throw new Problem(502, 'upstream', `${first.origin} links a page of items to itself, so there is no end to it.`)
@@ -33,7 +34,7 @@ export async function fetchOgcFeatures(source: SourceDefinition, { store, folder
         counted = typeof body.numberMatched === 'number' ? body.numberMatched : undefined
         const given = contentCrs(answer.headers['content-crs'])
         srid = given?.srid ?? srid
-        swap = source.axisOrder ? source.axisOrder === 'yx' : given ? !given.longitudeFirst && await isNorthingFirst(store, given.srid) : false
+        if (!source.axisOrder) swap = given?.flipped ?? false
       }
       for (const feature of body.features) await spool.write(toFeature(feature, swap))
       progress(counted ? Math.min(1, spool.count / counted) : 1 - 1 / (1 + visited.size / 10), `${spool.count}${counted ? ` of ${counted}` : ''} features`)
@@ -70,10 +71,10 @@ function wantedCrs({ crs }: SourceDefinition, collection: Record<string, any>): 
   throw badParameter('crs', `The collection is not served in EPSG:${srid}. It has ${listed.slice(0, 12).join(', ') || 'only CRS84'}. (${epsgUri(srid)} was wanted.)`)
 }
 
-function contentCrs(header: string | string[] | undefined): { srid: number; longitudeFirst: boolean } | undefined {
-  const uri = String(header ?? '').replace(/^\s*<|>\s*$/g, '')
-  const srid = parseCrs(uri)
-  return srid === null ? undefined : { srid, longitudeFirst: /CRS84/i.test(uri) }
+/** The header `Content-Crs: <uri>`; its system says in which order coordinates come. */
+function contentCrs(header: string | string[] | undefined): { srid: number; flipped: boolean } | undefined {
+  const { srid, flipped } = namedCrs(String(header ?? '').replace(/^\s*<|>\s*$/g, ''))
+  return srid === null ? undefined : { srid, flipped }
 }
 
 /** A link resolved against the page it is on; JSON is preferred where there are several. */

@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { badParameter, Problem } from '../errors.js'
 import type { Feature } from '../../core/feature.js'
+import { isGeographic } from '../import/axes.js'
 import { parseCrs, userCrs } from '../import/crs.js'
 import { openAny } from '../import/open-source.js'
 import { ask, askJson } from './ask.js'
-import { isGeographic, swapped } from './axis-order.js'
+import { swapped } from './swap-axes.js'
 import { refuseIncomplete, spooled, type Delivery, type Fetching, type Spool } from './delivery.js'
 import { toFeature } from './fetch-ogc-features.js'
 import { DEFAULT_MAX_BYTES, type SourceDefinition } from './source.js'
@@ -90,13 +91,13 @@ class Wfs {
   }
 
   async #jsonPage(spool: Spool, parameters: Readonly<Record<string, string>>, wanted: number | null) {
-    const { headers, signal, store } = this.fetching
+    const { headers, signal } = this.fetching
     const { body, answer } = await askJson(this.#url('GetFeature', parameters), { headers, signal, maxBytes: PAGE_BYTES })
     if (!Array.isArray(body.features)) throw new Problem(502, 'upstream', `${new URL(answer.url).origin} gave JSON that is no FeatureCollection.`)
     const named = body.crs?.properties?.name
     const told = typeof named === 'string' ? parseCrs(named) : null
     // GeoJSON of RFC 7946 is in degrees whatever was asked for.
-    const srid = told ?? (wanted !== null && (!looksGeographic(body.features) || await isGeographic(store, wanted)) ? wanted : 4326)
+    const srid = told ?? (wanted !== null && (!looksGeographic(body.features) || isGeographic(wanted)) ? wanted : 4326)
     // Services write GeoJSON x first, also where the URN of the CRS has it otherwise.
     const swap = this.source.axisOrder === 'yx' || (this.source.axisOrder === undefined && srid === 4326 && latitudesFirst(body.features))
     for (const feature of body.features) await spool.write(toFeature(feature, swap))

@@ -124,7 +124,7 @@ class Sync {
   async #fetch(anyway: boolean): Promise<Fetched & { dropped?: Dropped }> {
     const { context, source } = this
     const fetching: Fetching = {
-      store: context.store, folder: this.#folder, headers: source.headers, memory: source.memory, anyway, signal: context.signal,
+      folder: this.#folder, headers: source.headers, memory: source.memory, anyway, signal: context.signal,
       progress: (done, message) => context.report(FETCHING * done, message),
     }
     switch (this.#definition.kind) {
