@@ -7,6 +7,7 @@ import { sql, type RawBuilder } from 'kysely'
 import type { BBox } from '../../core/bbox.js'
 import type { Column, Layer } from '../../layers/layer.js'
 import { notFound } from '../errors.js'
+import { noteRead } from './access-log.js'
 import { branchesUnder } from './revisions.js'
 import { covers, visibleColumns } from './rights.js'
 import type { AsOf, Branch, Reader, Store } from './store.js'
@@ -65,9 +66,12 @@ export interface RowChange {
 /** A place in the feed of rows, whose order is by revision, layer and id. */
 export interface RowCursor { readonly revision: number; readonly layer: string; readonly id: number }
 
+/** Main and all scenarios, for what serves many readers at once. */
+export const EVERY_BRANCH = '*'
+
 export interface EntriesQuery {
   readonly reader: Reader
-  readonly branch: Branch
+  readonly branch: Branch | typeof EVERY_BRANCH
   /** Revisions after this one. */
   readonly since: number
   readonly until?: number
@@ -93,7 +97,8 @@ export async function changeEntries(store: Store, query: EntriesQuery): Promise<
   const { reader, since, limit } = query
   const layers = feedLayers(store, reader, query.layers).map(layer => layer.id)
   const latest = Math.min(query.until ?? Infinity, await latestRevision(store, reader))
-  const wanted = sql`c.layer = any(${layers}::text[]) and c.branch = any(${branchesUnder(query.branch)}::text[]) and ${meets(query.bbox)}`
+  const branches = query.branch === EVERY_BRANCH ? sql`true` : sql`c.branch = any(${branchesUnder(query.branch)}::text[])`
+  const wanted = sql`c.layer = any(${layers}::text[]) and ${branches} and ${meets(query.bbox)}`
   const { rows } = await sql<ChangeEntry>`
     select c.revision, r.at, ${byWhom(reader)}, c.layer, c.branch, c.inserted, c.updated, c.deleted, c.bbox, c.cells
     from dothi.changes as c join dothi.revisions as r using (revision)
@@ -186,7 +191,7 @@ const LAST = Number.MAX_SAFE_INTEGER
 
 const cursorOf = ({ revision, layer, id }: RowChange): RowCursor => ({ revision, layer, id })
 
-interface Entry { readonly revision: number; readonly layer: string; readonly at: Date; readonly actor: string | null; readonly reason: string | null; readonly count: number }
+interface Entry { readonly revision: number; readonly layer: string; readonly at: Date; readonly actor: string | null; readonly reason: string | null; readonly count: number; readonly ids: readonly number[] | null }
 interface Place { readonly through: number; readonly after: RowCursor | null; readonly latest: number; readonly room: number }
 
 /**
@@ -197,7 +202,7 @@ async function entriesFrom(store: Store, { reader, branch, layers }: RowsQuery, 
   const ids = feedLayers(store, reader, layers).map(layer => layer.id)
   const from = after ? sql`(c.revision, c.layer) ${after.id === LAST ? sql`>` : sql`>=`} (${after.revision}::int8, ${after.layer}::text)` : sql`true`
   const { rows } = await sql<Entry>`
-    select c.revision, c.layer, r.at, ${byWhom(reader)}, c.inserted + c.updated + c.deleted as count
+    select c.revision, c.layer, r.at, ${byWhom(reader)}, c.inserted + c.updated + c.deleted as count, c.ids
     from dothi.changes as c join dothi.revisions as r using (revision)
     where c.revision > ${through}::int8 and c.revision <= ${latest}::int8 and c.layer = any(${ids}::text[]) and c.branch = ${branch} and ${from}
     order by c.revision, c.layer limit ${room + 1}`.execute(store.pool(reader.clearance))
@@ -215,8 +220,11 @@ async function rowsOfEntries(store: Store, { reader, branch }: RowsQuery, entrie
   for (const [id, its] of byLayer) {
     const layer = store.catalogue.get(id)
     const from = after && after.layer === id && its.has(after.revision) ? after.id : 0
+    const lists = [...its.values()].map(entry => entry.ids)
+    const ids = lists.every(list => list !== null) ? [...new Set(lists.flat())] : undefined
+    await noteRead(store.db, { layer, reader, branch, asOf: 'now' }, visibleColumns(layer, reader.clearance).map(column => column.name))
     const { rows } = await sql<Version>`
-      ${(branch === 'main' ? mainVersions : branchVersions)({ layer, reader, branch, revisions: [...its.keys()], from })}
+      ${(branch === 'main' ? mainVersions : branchVersions)({ layer, reader, branch, revisions: [...its.keys()], from, ids })}
       order by made, id ${entries.length === 1 ? sql`limit ${limit}` : sql``}`.execute(store.pool(reader.clearance))
     for (const row of rows) all.push(changeOf(layer, its.get(row.made)!, row))
   }
@@ -283,17 +291,21 @@ function propertiesSql(columns: readonly Column[], column: (name: string) => Raw
 const exact = (type: Column['type'], column: RawBuilder<unknown>) =>
   type === 'timestamp' ? sql`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')` : column
 
-interface VersionsArgs { readonly layer: Layer; readonly reader: Reader; readonly branch: Branch; readonly revisions: readonly number[]; readonly from: number }
+interface VersionsArgs { readonly layer: Layer; readonly reader: Reader; readonly branch: Branch; readonly revisions: readonly number[]; readonly from: number; readonly ids: readonly number[] | undefined }
+
+/** After the cursor; and where the log names the features, those. */
+const among = ({ ids, from }: VersionsArgs) => ids ? sql`v.id = any(${ids}::int8[]) and v.id > ${from}::int8` : sql`v.id > ${from}::int8`
 
 /**
  * What revisions did to main: the versions they made, present or since retired, and the rows they removed.
  * A version that replaced one is an update, whatever statements led there.
  */
-function mainVersions({ layer, reader, revisions, from }: VersionsArgs): RawBuilder<unknown> {
+function mainVersions(args: VersionsArgs): RawBuilder<unknown> {
+  const { layer, reader, revisions } = args
   const city = sql.table(`city.${layer.id}`)
   const history = sql.table(`history.${layer.id}`)
   const columns = recordColumns(layer, reader)
-  const made = sql`v.revision = any(${revisions}::int8[]) and v.id > ${from}::int8`
+  const made = sql`v.revision = any(${revisions}::int8[]) and ${among(args)}`
   const op = sql`case when exists (select from ${history} as p where p.id = v.id and p.retired_revision = v.revision) then 'update' else 'insert' end as op`
   return sql`
     select v.revision as made, ${op}, ${columns} from ${city} as v where ${made}
@@ -301,7 +313,7 @@ function mainVersions({ layer, reader, revisions, from }: VersionsArgs): RawBuil
     select v.revision as made, ${op}, ${columns} from ${history} as v where ${made}
     union all
     select v.retired_revision as made, 'delete' as op, ${columns} from ${history} as v
-    where v.retired_revision = any(${revisions}::int8[]) and v.id > ${from}::int8
+    where v.retired_revision = any(${revisions}::int8[]) and ${among(args)}
       and not exists (select from ${city} as n where n.id = v.id and n.revision = v.retired_revision)
       and not exists (select from ${history} as n where n.id = v.id and n.revision = v.retired_revision)`
 }
@@ -310,7 +322,8 @@ function mainVersions({ layer, reader, revisions, from }: VersionsArgs): RawBuil
  * What revisions did to a branch: overlays they made, and overlays they took back, where main's row as it was then shows again.
  * An overlay over a row that the branch saw already is an update.
  */
-function branchVersions({ layer, reader, branch, revisions, from }: VersionsArgs): RawBuilder<unknown> {
+function branchVersions(args: VersionsArgs): RawBuilder<unknown> {
+  const { layer, reader, branch, revisions } = args
   const overlay = sql.table(`branch.${layer.id}`)
   const columns = recordColumns(layer, reader)
   const needed = sql.join(neededColumns(layer, reader).map(name => sql.ref(`v.${name}`)))
@@ -321,7 +334,7 @@ function branchVersions({ layer, reader, branch, revisions, from }: VersionsArgs
   const known = sql`case
     when exists (${before}) then exists (${before} and not p.deleted)
     else exists (select from (select v.id) as o cross join lateral (${mainAt(sql.ref('v.revision'), sql`v.id`)}) as m) end`
-  const mine = sql`v.branch = ${branch}::uuid and v.id > ${from}::int8`
+  const mine = sql`v.branch = ${branch}::uuid and ${among(args)}`
   // What came and went within one revision, or was removed already, is no change.
   return sql`
     select v.revision as made, case when v.deleted then 'delete' when v.known then 'update' else 'insert' end as op, ${columns}

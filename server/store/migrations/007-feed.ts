@@ -49,6 +49,7 @@ create table dothi.webhooks (
   owner text not null,
   created timestamptz not null default now(),
   cursor bigint not null,
+  pending bigint,
   state text not null default 'active' check (state in ('active', 'dead')),
   failures integer not null default 0,
   failing_since timestamptz,
@@ -58,6 +59,7 @@ create table dothi.webhooks (
 comment on table dothi.webhooks is 'Addresses that are told of changes';
 comment on column dothi.webhooks.secret is 'Signs each delivery; no serving role reads it';
 comment on column dothi.webhooks.cursor is 'Everything up to this revision was delivered, or did not concern the hook';
+comment on column dothi.webhooks.pending is 'How far the delivery under way goes; every attempt carries the same';
 comment on column dothi.webhooks.clearance is 'What it is told of: at most what its maker may see';
 
 create table dothi.webhook_deliveries (
