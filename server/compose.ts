@@ -11,6 +11,8 @@ import { operations as exportOperations } from './export/operations.js'
 import { registerJobs as registerImportJobs } from './import/jobs.js'
 import { operations as editOperations } from './edits/operations.js'
 import { operations as docsOperations } from './docs/operations.js'
+import { operations as feedOperations } from './feed/operations.js'
+import { startWebhooks } from './feed/webhook-sender.js'
 import { start as startFederation } from './federation/federation.js'
 import { operations as federationOperations } from './federation/operations.js'
 import { operations as importOperations } from './import/operations.js'
@@ -40,6 +42,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...exportOperations,
   ...sourceOperations,
   ...federationOperations,
+  ...feedOperations,
   ...scenarioOperations,
   ...jobOperations,
   ...docsOperations,
@@ -112,6 +115,6 @@ async function isUntouched(store: Store): Promise<boolean> {
 
 /** What begins by itself once the city can be seen. */
 export async function ready(backend: Backend, config: Config): Promise<void> {
-  backend.services.push(startScheduler({ ...backend, config }), startFederation(backend))
+  backend.services.push(startScheduler({ ...backend, config }), startFederation(backend), startWebhooks(backend))
   await ensureSampleRun(backend)
 }
