@@ -23,8 +23,10 @@ export interface ExportRow {
   readonly id: number
   /** ISO WKB as bytes, or the text asked for; null where the row has none. For `geojson` the whole feature. */
   readonly geometry: Buffer | string | null
-  /** Faces as WKB, where asked for with `solids`. */
-  readonly solid?: Buffer | null
+  /** Where asked for with `solids`: faces as WKB, ground level and height above it in metres. */
+  readonly solid: Buffer | null
+  readonly groundZ: number | null
+  readonly height: number | null
   /** By column, in the plan's order: text, number, boolean; dates, times (RFC 3339, UTC) and JSON as text. */
   readonly values: readonly (string | number | boolean | null)[]
 }

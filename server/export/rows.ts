@@ -63,17 +63,17 @@ export async function* layerRows(store: Store, { tx }: Snapshot, plan: LayerPlan
 }
 
 /** Short names: they come with each row. */
-type FetchedRow = { readonly id: number; readonly g: Buffer | string | null; readonly s?: Buffer | null } & Readonly<Record<`c${number}`, string | number | boolean | null>>
+type FetchedRow = { readonly id: number; readonly g: Buffer | string | null; readonly s?: Buffer | null; readonly z?: number | null; readonly h?: number | null } & Readonly<Record<`c${number}`, string | number | boolean | null>>
 
 function rowOf(row: FetchedRow, columns: number): ExportRow {
   const values = new Array<string | number | boolean | null>(columns)
   for (let i = 0; i < columns; i++) values[i] = row[`c${i}`] ?? null
-  return { id: row.id, geometry: row.g, solid: row.s ?? null, values }
+  return { id: row.id, geometry: row.g, solid: row.s ?? null, groundZ: row.z ?? null, height: row.h ?? null, values }
 }
 
 function selected(plan: LayerPlan, { geometry, solids }: RowOptions): RawBuilder<unknown> {
   const columns = geometry === 'geojson' ? [] : plan.columns.map((column, i) => sql`${valueSql(column)} as ${sql.ref(`c${i}`)}`)
-  const faces = solids && plan.layer.threeD ? [sql`st_asbinary(${plan.srid === 4326 ? sql`v.solid` : sql`st_transform(v.solid, ${sql.lit(plan.srid)})`}) as s`] : []
+  const faces = solids && plan.layer.threeD ? [sql`st_asbinary(${plan.srid === 4326 ? sql`v.solid` : sql`st_transform(v.solid, ${sql.lit(plan.srid)})`}) as s, v.ground_z as z, v.height as h`] : []
   return sql.join([sql`v.id as id`, sql`${encoded(plan, geometry)} as g`, ...faces, ...columns])
 }
 
