@@ -33,6 +33,8 @@ export interface Layer {
   readonly zoom: { readonly min: number; readonly max: number }
   /** Larger is drawn, and kept in a crowded tile, first: a numeric column or `area` / `length`. */
   readonly importance?: string
+  /** How features divide and merge, with lineage; without it they do neither. Polygons only. */
+  readonly divides?: Division
   /** How attributes of known sources fill the columns. */
   readonly sources?: readonly SourceMapping[]
   readonly classification: Classification
@@ -88,6 +90,20 @@ export interface ThreeD {
   readonly top?: string
   /** Extrusions: column with the storeys, which stand in for a height that is not known. */
   readonly storeys?: string
+}
+
+/** What happens to attributes when a feature is divided, or several are merged. What is not named here is inherited. */
+export interface Division {
+  /** Columns that no successor inherits: identifiers, certificates, what a decision must say anew. */
+  readonly own: readonly string[]
+  /** The running number: successors get the next ones among features that share `within`. */
+  readonly number?: { readonly column: string; readonly within: readonly string[] }
+  /** The drawn area, computed anew in the city's CRS. */
+  readonly area?: { readonly column: string; readonly unit: 'm²' | 'km²' }
+  /** Where the parents' former identity is written, from these columns, with strokes between. */
+  readonly former?: { readonly column: string; readonly of: readonly string[] }
+  /** Features merge only where these are the same. */
+  readonly same?: readonly string[]
 }
 
 export interface Rule {

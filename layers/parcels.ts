@@ -36,6 +36,13 @@ export const parcels: Layer = {
     date('ngay_do', 'Ngày đo đạc', 'Survey date'),
     number('sai_so_m', 'Sai số vị trí', 'Positional accuracy', { unit: 'm', min: 0 }),
   ],
+  divides: {
+    own: ['parcel_geohash', 'dien_tich_phap_ly', 'su_dung_dat', 'so_gcn', 'ngay_do', 'sai_so_m'],
+    number: { column: 'so_thua', within: ['ward_code', 'so_to'] },
+    area: { column: 'dien_tich_do', unit: 'm²' },
+    former: { column: 'so_to_thua_cu', of: ['ward_code', 'so_to', 'so_thua'] },
+    same: ['ward_code'],
+  },
   label: 'so_thua', searchable: ['parcel_geohash', 'so_thua', 'so_to', 'dia_chi', 'so_to_thua_cu'],
   rules: [
     relation('legal_near_measured', ['dien_tich_phap_ly', 'dien_tich_do'], (legal, measured) => Math.abs(legal - measured) <= Math.max(5, 0.1 * measured),

@@ -45,9 +45,9 @@ export const WET_LOTS: Layer = {
 export const EXAMPLES: readonly Layer[] = [WELLS, LOTS, CABLES, WET_LOTS]
 
 /** A store with these layers on a fresh database, without the server around it. */
-export async function exampleStore(t: Tearable): Promise<Store> {
-  const database = await testDatabase({ layers: EXAMPLES })
-  const store = await openStore({ connection: database.connection, layers: EXAMPLES })
+export async function exampleStore(t: Tearable, layers: readonly Layer[] = EXAMPLES): Promise<Store> {
+  const database = await testDatabase({ layers })
+  const store = await openStore({ connection: database.connection, layers })
   t.teardown(async () => {
     await store.close()
     await database.drop()
