@@ -4,6 +4,7 @@ import type pg from 'pg'
 import { SAMPLE, registerJobs as registerSampleJob } from '../fixtures/city/jobs.js'
 import { DEFAULT_SAMPLE } from '../fixtures/city/sample.js'
 import type { Layer } from '../layers/layer.js'
+import { operations as accessOperations } from './access/operations.js'
 import { operations as cityOperations } from './city.js'
 import type { Config } from './config.js'
 import { registerJobs as registerExportJobs } from './export/jobs.js'
@@ -21,6 +22,9 @@ import type { LocalJobs } from './operations/jobs-impl.js'
 import type { Operation } from './operations/operation.js'
 import { operations as jobOperations } from './operations/operations.js'
 import { operations as ogcOperations } from './ogc/operations.js'
+import { start as startQuality } from './quality/background.js'
+import { registerJobs as registerQualityJobs } from './quality/jobs.js'
+import { operations as qualityOperations } from './quality/operations.js'
 import { registerJobs as registerScenarioJobs } from './scenarios/jobs.js'
 import { operations as scenarioOperations } from './scenarios/operations.js'
 import { ensureSampleRun } from './scenarios/sample.js'
@@ -44,6 +48,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...federationOperations,
   ...feedOperations,
   ...scenarioOperations,
+  ...qualityOperations,
+  ...accessOperations,
   ...jobOperations,
   ...docsOperations,
 ]
@@ -54,6 +60,7 @@ function registerJobs(jobs: LocalJobs) {
   registerExportJobs(jobs)
   registerSyncJob(jobs)
   registerScenarioJobs(jobs)
+  registerQualityJobs(jobs)
 }
 
 /** The store and the jobs of a configuration, with what keeps them alive. */
@@ -115,6 +122,6 @@ async function isUntouched(store: Store): Promise<boolean> {
 
 /** What begins by itself once the city can be seen. */
 export async function ready(backend: Backend, config: Config): Promise<void> {
-  backend.services.push(startScheduler({ ...backend, config }), startFederation(backend), startWebhooks(backend))
+  backend.services.push(startQuality(backend), startScheduler({ ...backend, config }), startFederation(backend), startWebhooks(backend))
   await ensureSampleRun(backend)
 }

@@ -6,7 +6,8 @@ import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import { sql } from 'kysely'
 import { badBody, notFound } from '../errors.js'
 import type { Classification } from '../../layers/layer.js'
-import type { Reader, Role, Store } from '../store/store.js'
+import { noteAccess } from '../store/access-log.js'
+import { STEWARD, type Reader, type Role, type Store } from '../store/store.js'
 
 export interface Token {
   readonly id: string
@@ -36,6 +37,7 @@ export async function createToken(store: Store, { subject, role, clearance, days
     insert into dothi.tokens (id, hash, subject, roles, clearance, expires)
     values (${randomUUID()}, ${hashOf(secret)}, ${subject.trim()}, ${ROLES.slice(0, ROLES.indexOf(role) + 1)}, ${level}, ${days === undefined ? null : sql`now() + make_interval(hours => ${Math.round(days * 24)}::int)`})
     returning ${COLUMNS}`.execute(store.db)
+  await noteAccess(store.db, STEWARD, { layer: null, columns: [], operation: 'token create', how: { id: rows[0]!.id, subject: rows[0]!.subject, role, clearance: level } })
   return { token: rows[0]!, secret }
 }
 
@@ -48,6 +50,7 @@ export async function revokeToken(store: Store, idOrSubject: string): Promise<nu
   const { rows } = await sql`
     update dothi.tokens set revoked = now() where revoked is null and (id::text = ${idOrSubject} or subject = ${idOrSubject}) returning id`.execute(store.db)
   if (rows.length === 0) throw notFound(`There is no token with the id or subject “${idOrSubject}”: see \`dothi token list\`.`)
+  await noteAccess(store.db, STEWARD, { layer: null, columns: [], operation: 'token revoke', how: { idOrSubject, count: rows.length } })
   return rows.length
 }
 

@@ -9,7 +9,7 @@ interface CityOptions {
   name?: string; crs?: string; home?: string; verticalDatum?: string; geoidOffset?: string; timeZone?: string; currency?: string
 }
 
-/** `dothi city`, `dothi check` */
+/** `dothi city`, `dothi status` */
 export function register(program: Command, cli: CliContext): void {
   program.command('city').description('show the city, or set what is given (before the first start: then no sample is loaded)')
     .option('--name <name>', 'as people call it')
@@ -24,7 +24,7 @@ export function register(program: Command, cli: CliContext): void {
       if (Object.keys(options).length > 0) await store.setCity(await changed(store, options))
       for (const [name, value] of Object.entries(await store.city())) cli.print(`${name.padEnd(15)}${typeof value === 'object' ? JSON.stringify(value) : value}`)
     })
-  program.command('check').description('is everything there that dothi needs? Versions, and the rows of each layer')
+  program.command('status').description('is everything there that dothi needs? Versions, and the rows of each layer')
     .action(async () => {
       const store = await cli.store()
       const { rows: [{ postgres, postgis, size }] } = await sql<{ postgres: string; postgis: string; size: string }>`

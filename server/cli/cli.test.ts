@@ -113,7 +113,7 @@ t.test('a server starts, is joined by commands, survives kill -9, and Ctrl-C lea
 t.test('a city is set before the first start', async t => {
   const set = await dothi(['city', '--name', 'Washington', '--crs', 'EPSG:26985', '--home', '-77.04,38.9,13', '--time-zone', 'America/New_York', '--currency', 'USD'])
   t.match(set, { code: 0, out: /name +Washington\nsrid +26985\nhome +\{"lat":38.9,"lon":-77.04,"zoom":13\}/ })
-  t.match((await dothi(['check'])).out, /PostGIS \d.*\n/)
+  t.match((await dothi(['status'])).out, /PostGIS \d.*\n/)
   await Promise.all(([
     [['--crs', 'EPSG:4326'], /not a projected CRS in metres/], [['--crs', 'EPSG:99999'], /must be an EPSG code that PostGIS knows/], [['--crs', "1; drop"], /must be an EPSG code/],
     [['--home', '200,0'], /longitude of --home must be a number from -180 to 180/], [['--time-zone', 'Mars'], /not a time zone/],

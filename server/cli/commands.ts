@@ -8,8 +8,9 @@ import { register as feed } from '../feed/command.js'
 import { register as imports } from '../import/command.js'
 import { register as jobs } from '../operations/command.js'
 import { register as sources } from '../sources/command.js'
+import { register as quality } from '../quality/command.js'
 import { register as scenarios } from '../scenarios/command.js'
 import { register as city } from './city-command.js'
 import type { CliContext } from './context.js'
 
-export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, sample, imports, exports, sources, scenarios, jobs, access, feed, federation]
+export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, sample, imports, exports, sources, scenarios, quality, jobs, access, feed, federation]
