@@ -39,6 +39,9 @@ export const POSITION_QUALITY = codes({
   D: ['D – theo hồ sơ', 'D – from records only'],
 })
 
+/** What a network model (EPANET, SWMM) says of an element beyond the columns: curves, patterns, initial states; SI units. */
+export const modelParameters = json('model', 'Thông số mô hình', 'Model parameters', { description: { vi: 'Thông số thủy lực từ tệp EPANET hay SWMM, hệ SI.', en: 'Hydraulic parameters from an EPANET or SWMM file, SI units.' } })
+
 /** What every utility record carries. */
 export const utilityColumns: readonly Column[] = [
   text('managing_unit', 'Đơn vị quản lý', 'Managing unit', { maxLength: 200 }),

@@ -1,4 +1,4 @@
-import { ascending, assetCode, boolean, codes, number, text, utilityColumns, wardCode } from './columns.js'
+import { ascending, assetCode, boolean, codes, modelParameters, number, text, utilityColumns, wardCode } from './columns.js'
 import { DRAIN_SYSTEM } from './drain-pipes.js'
 import type { Layer } from './layer.js'
 
@@ -16,6 +16,7 @@ export const drainNodes: Layer = {
     boolean('flap', 'Có cửa phai một chiều', 'Has a flap gate', { description: { vi: 'Cửa xả có van lật ngăn triều.', en: 'The outfall has a flap against the tide.' } }),
     text('receives', 'Nguồn tiếp nhận', 'Receiving water', { maxLength: 160 }),
     wardCode,
+    modelParameters,
     ...utilityColumns,
   ],
   label: 'code', searchable: ['code'],

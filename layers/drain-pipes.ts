@@ -1,4 +1,4 @@
-import { ascending, assetCode, codes, number, relation, text, utilityColumns } from './columns.js'
+import { ascending, assetCode, codes, modelParameters, number, relation, text, utilityColumns } from './columns.js'
 import type { Layer } from './layer.js'
 
 export const DRAIN_SYSTEM = codes({ combined: ['Chung', 'Combined'], storm: ['Nước mưa', 'Storm'], foul: ['Nước thải', 'Foul'] })
@@ -27,6 +27,7 @@ export const drainPipes: Layer = {
     text('material', 'Vật liệu', 'Material', { codes: codes({ concrete: ['Bê tông cốt thép', 'Reinforced concrete'], HDPE: ['HDPE', 'HDPE'], uPVC: ['uPVC', 'uPVC'], masonry: ['Đá, gạch xây', 'Masonry'], earth: ['Đất', 'Earth'] }) }),
     text('from_node', 'Nút đầu', 'From node', { maxLength: 60 }),
     text('to_node', 'Nút cuối', 'To node', { maxLength: 60 }),
+    modelParameters,
     ...utilityColumns,
   ],
   label: 'code', searchable: ['code'],

@@ -1,4 +1,4 @@
-import { ascending, assetCode, codes, number, text, utilityColumns, wardCode } from './columns.js'
+import { ascending, assetCode, codes, modelParameters, number, text, utilityColumns, wardCode } from './columns.js'
 import type { Layer } from './layer.js'
 
 export const waterNodes: Layer = {
@@ -20,6 +20,7 @@ export const waterNodes: Layer = {
     text('dma', 'Vùng DMA', 'District metered area', { maxLength: 40 }),
     text('power_node', 'Cấp điện từ', 'Powered by', { maxLength: 60 }),
     wardCode,
+    modelParameters,
     ...utilityColumns,
   ],
   label: 'code', searchable: ['code', 'name', 'dma'],

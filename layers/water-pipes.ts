@@ -1,4 +1,4 @@
-import { assetCode, codes, number, text, utilityColumns } from './columns.js'
+import { assetCode, codes, modelParameters, number, text, utilityColumns } from './columns.js'
 import type { Layer } from './layer.js'
 
 export const waterPipes: Layer = {
@@ -8,7 +8,7 @@ export const waterPipes: Layer = {
   group: 'utilities', kind: 'city', geometry: 'line', threeD: { form: 'tube', diameter: 'dn_mm', level: 'axis_level_m', cover: 'cover_depth_m' },
   columns: [
     assetCode,
-    text('pipe_type', 'Loại ống', 'Type', { inTiles: true, codes: codes({ transmission: ['Truyền tải', 'Transmission main'], distribution: ['Phân phối', 'Distribution main'], service: ['Dịch vụ', 'Service pipe'] }) }),
+    text('pipe_type', 'Loại ống', 'Type', { inTiles: true, codes: codes({ transmission: ['Truyền tải', 'Transmission main'], distribution: ['Phân phối', 'Distribution main'], service: ['Dịch vụ', 'Service pipe'], pump: ['Bơm', 'Pump'], valve: ['Van', 'Valve'] }) }),
     number('dn_mm', 'Đường kính danh định', 'Nominal diameter', { unit: 'mm', min: 10, max: 4000, inTiles: true }),
     text('material', 'Vật liệu', 'Material', { codes: codes({ DI: ['Gang dẻo', 'Ductile iron'], HDPE: ['HDPE', 'HDPE'], uPVC: ['uPVC', 'uPVC'], steel: ['Thép', 'Steel'], AC: ['Xi măng amiăng', 'Asbestos cement'] }) }),
     number('length_m', 'Chiều dài', 'Length', { unit: 'm', min: 0 }),
@@ -19,6 +19,7 @@ export const waterPipes: Layer = {
     text('state', 'Trạng thái', 'State', { codes: codes({ open: ['Mở', 'Open'], closed: ['Đóng', 'Closed'] }) }),
     text('from_node', 'Nút đầu', 'From node', { maxLength: 60 }),
     text('to_node', 'Nút cuối', 'To node', { maxLength: 60 }),
+    modelParameters,
     ...utilityColumns,
   ],
   label: 'code', searchable: ['code', 'dma'],

@@ -4,6 +4,7 @@ import { openCityGml } from './citygml.js'
 import { openCityJson } from './cityjson.js'
 import { openCsv } from './csv.js'
 import { mendTexts, userEncoding } from './encoding.js'
+import { openEpanet } from './epanet.js'
 import { badFile, reading } from './fault.js'
 import { openFlatGeobuf } from './flatgeobuf.js'
 import { MAGIC as FLATGEOBUF } from './flatgeobuf-schema.js'
@@ -16,6 +17,7 @@ import { openGeoParquet } from './geoparquet.js'
 import { openOsm } from './osm.js'
 import { features, Head, terrain, type Opened, type OpenOptions, type Reader } from './reader.js'
 import { openShapefiles } from './shapefile.js'
+import { openSwmm } from './swmm.js'
 import { readAsc } from './terrain/asc.js'
 import { readGeoTiff } from './terrain/geotiff.js'
 import { readHgt } from './terrain/hgt.js'
@@ -43,6 +45,8 @@ const READERS: readonly Reader[] = [
   // Bare numbers without any header: only the name tells.
   { format: 'hgt', title: 'HGT', extensions: ['.hgt'], detect: ({ extension }) => extension === '.hgt', open: terrain('hgt', readHgt) },
   { format: 'asc', title: 'ASCII grid', extensions: ['.asc'], companions: ['.prj'], detect: ({ text, extension }) => /^ncols\s/i.test(text) || (extension === '.asc' && /^(nrows|xll|yll|cellsize|nodata_value)\w*\s/i.test(text)), open: terrain('asc', readAsc) },
+  { format: 'swmm', title: 'SWMM', extensions: ['.inp'], detect: ({ text }) => /^\[(RAINGAGES|SUBCATCHMENTS|OUTFALLS|CONDUITS|XSECTIONS)\]/im.test(text) || /^\s*FLOW_UNITS\s/im.test(text), open: features(openSwmm) },
+  { format: 'epanet', title: 'EPANET', extensions: ['.inp'], detect: ({ text }) => /^\[(JUNCTIONS|RESERVOIRS|PIPES)\]/im.test(text), open: features(openEpanet) },
   { format: 'osm-xml', title: 'OSM XML', extensions: ['.osm'], detect: ({ text }) => text.startsWith('<') && /<osm\b/.test(text), open: features(file => openOsm(file, 'osm-xml')) },
   { format: 'kml', title: 'KML and KMZ', extensions: ['.kml', '.kmz'], legacyText: true, detect: ({ text }) => text.startsWith('<') && /<(\w+:)?kml\b/.test(text), detectZip: entries => kmlOf(entries) !== undefined && !entries.some(name => /\.(shp|gpkg|geojson|gml)$/i.test(name)), open: features(openKml) },
   { format: 'citygml', title: 'CityGML', extensions: ['.citygml'], legacyText: true, detect: ({ text }) => text.startsWith('<') && /<(\w+:)?CityModel\b/.test(text), open: features(openCityGml) },

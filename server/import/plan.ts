@@ -35,6 +35,7 @@ export async function planImport(file: SourceFile, layers: readonly Layer[], cho
   const city = layers.filter(layer => layer.kind === 'city')
   if (file.format === 'osm-xml' || file.format === 'osm-pbf') return planTagged(file as OsmFile, city, choice)
   if ((file.format === 'cityjson' || file.format === 'citygml') && !choice.from) return planCityModel(file, city, choice)
+  if ((file.format === 'epanet' || file.format === 'swmm') && !choice.from) return planNetwork(file, city, choice)
   return planPlain(file, city, choice)
 }
 
@@ -84,6 +85,21 @@ function modelMappings(layer: Layer, format: SourceFile['format'], type: string)
   const of = (source: string) => layer.sources?.filter(m => m.source === source && matches(m.when, { type })) ?? []
   const own = of(format)
   return own.length ? own : of('cityjson')
+}
+
+/** Networks of EPANET and SWMM: their readers name the layers of the city and speak in their columns. */
+function planNetwork(file: SourceFile, layers: readonly Layer[], choice: ImportChoice): ImportPlan {
+  const taken = file.layers.flatMap(from => layers.filter(({ id }) => id === from.name && (!choice.layer || choice.layer.id === id)).map(layer => ({ from, layer })))
+  if (taken.length === 0) throw badParameter('layer', `The file has ${file.layers.map(l => l.name).join(', ')}, nothing for ${choice.layer ? `the layer “${choice.layer.id}”` : 'a layer of the city'}. Choose one with --from, or publish the file as layers of its own.`)
+  return {
+    streams: taken.map(({ from, layer }) => ({ layer: layer.id, srid: sridOf(from, choice), source: choice.source, features: renamed(from, layer, choice) })),
+    left: file.layers.filter(from => !taken.some(t => t.from === from)).map(l => l.name), count: taken.reduce((sum, { from }) => sum + (from.count ?? 0), 0),
+  }
+}
+
+async function* renamed(from: SourceLayer, layer: Layer, { map }: ImportChoice): AsyncGenerator<Feature> {
+  const toColumns = featureMapper({ layer, map: parseColumnMap(map, layer) })
+  for await (const feature of from.features()) yield toColumns(feature)
 }
 
 /** Everything else: one layer of the file into one layer of the city. */
