@@ -5,7 +5,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { freeze } from '../server/import/uploads.js'
 import { STEWARD } from '../server/store/store.js'
-import { emptyBuildings, writeBuildings } from './buildings.js'
+import { forgetBuildings, writeBuildings } from './buildings.js'
 import { tilesOver } from './tile-list.js'
 import { compare, inTurn, median, seconds } from './result.js'
 import type { Result } from './result.js'
@@ -18,7 +18,7 @@ const COUNT = 180_000
 export async function tilesBench({ backend: { store, jobs }, serve, connection, folder }: Workbench): Promise<readonly Result[]> {
   const town = join(folder, 'large-town.geojson')
   await writeBuildings(town, COUNT)
-  await emptyBuildings(store)
+  await forgetBuildings(store)
   const job = await jobs.run('import', { file: await freeze(town, folder), dataDir: folder, layer: 'buildings', source: 'large town', map: ['height=height'] }, STEWARD)
   if (job.state !== 'successful') throw new Error(`The import failed: ${job.message}`)
   await sql`analyze city.buildings`.execute(store.db)

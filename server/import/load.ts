@@ -258,20 +258,21 @@ class Load {
   async #pass(writer: RevisionWriter, stage: Stage): Promise<void> {
     const { layer } = stage
     const { tx, revision } = writer
-    const restore = await dropIndexesOfEmpty(tx, layer)
+    let restore: (() => Promise<void>) | undefined
     const before = this.#inserted
     for (const stream of stage.streams) {
       const range = await coordinateRange(tx, stream.srid)
       const pass = new OnePass({
         tx, layer, revision, range, source: stream.source, table: `city.${quote(layer.id)}`,
         allocateIds: async count => this.store.db.connection().execute(other => allocateIds(other, count)),
+        prepare: async () => { restore ??= await dropIndexesOfEmpty(tx, layer) },
         settle: doubtful => this.#settle(writer, stage, stream.source, range, doubtful),
       })
       await this.#readStream(stage, stream, range, pass)
       this.#inserted += pass.written
     }
     this.#progress(layer, 'writing')
-    await restore()
+    await restore?.()
     this.#layers[layer.id] = this.#inserted - before
   }
 

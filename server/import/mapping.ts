@@ -117,12 +117,23 @@ export function withoutUnit(text: string): string | number {
   }
 }
 
+interface Condition { readonly tag: string; readonly any: boolean; readonly wanted: ReadonlySet<string> }
+/** Taken apart once: a city's file asks every mapping of every layer about every feature. */
+const conditions = new WeakMap<NonNullable<SourceMapping['when']>, readonly Condition[]>()
+
+function conditionsOf(when: NonNullable<SourceMapping['when']>): readonly Condition[] {
+  let known = conditions.get(when)
+  if (!known) conditions.set(when, known = Object.entries(when).map(([tag, wanted]) => ({ tag, any: wanted === '*', wanted: new Set(typeof wanted === 'string' ? [wanted] : wanted) })))
+  return known
+}
+
 /** True where a feature's attributes satisfy a mapping's `when`. */
 export function matches(when: SourceMapping['when'], properties: Readonly<Record<string, unknown>>): boolean {
-  for (const [tag, wanted] of Object.entries(when ?? {})) {
+  if (!when) return true
+  for (const { tag, any, wanted } of conditionsOf(when)) {
     const value = properties[tag]
     if (value === undefined || value === null || value === '') return false
-    if (wanted === '*') { if (value === 'no') return false } else if (typeof wanted === 'string' ? String(value) !== wanted : !wanted.includes(String(value))) return false
+    if (any ? value === 'no' : !wanted.has(String(value))) return false
   }
   return true
 }

@@ -18,6 +18,8 @@ export interface OnePassOptions {
   readonly table: string
   /** A block of new ids, from another connection: this one is busy copying. */
   readonly allocateIds: (count: number) => Promise<number>
+  /** Called once before the first row: a layer that the file has nothing for is left alone. */
+  readonly prepare: () => Promise<void>
   /** Takes rows that have to be looked at by the database, no copy being under way; what it throws ends the load. */
   readonly settle: (doubtful: readonly Doubtful[]) => Promise<void>
 }
@@ -85,13 +87,14 @@ export class OnePass {
 
   /** A copy under way with the columns that this row fills, and ids to give. */
   async #open(row: Readonly<Record<string, unknown>>): Promise<BinaryCopy> {
-    const { tx, layer, table, allocateIds } = this.options
+    const { tx, layer, table, allocateIds, prepare } = this.options
     if (this.#nextId > this.#lastId) {
       this.#nextId = await allocateIds(ID_BLOCK)
       this.#lastId = this.#nextId + ID_BLOCK - 1
     }
     if (this.#copy && this.#knowsColumns(row)) return this.#copy
     await this.#copy?.end()
+    if (this.#filled.length === 0 && this.written === 0) await prepare()
     layer.columns.forEach((column, i) => {
       if (this.#isFilled[i] || row[column.name] === null) return
       this.#isFilled[i] = true
