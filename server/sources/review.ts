@@ -100,7 +100,7 @@ export async function measureMovement({ tx }: Replacement, { layer, match, incom
       select (ST_X(n) - ST_X(o)) * 111320 * cos(radians(ST_Y(o))) as east, (ST_Y(n) - ST_Y(o)) * 110574 as north
       from middles where changed and o is not null and n is not null and ST_AsBinary(old) <> ST_AsBinary(new)),
     median as (select percentile_cont(0.5) within group (order by east) as east, percentile_cont(0.5) within group (order by north) as north from shifts),
-    whole as (select ST_Extent(old) as box, avg(ST_X(o)) as ox, avg(ST_Y(o)) as oy, avg(ST_X(n)) as nx, avg(ST_Y(n)) as ny,
+    whole as (select ST_Extent(old) as box, percentile_cont(0.5) within group (order by ST_X(o)) as ox, percentile_cont(0.5) within group (order by ST_Y(o)) as oy, percentile_cont(0.5) within group (order by ST_X(n)) as nx, percentile_cont(0.5) within group (order by ST_Y(n)) as ny,
       count(*) filter (where id is not null) as present, count(*) filter (where _row_no is null) as deletes, count(*) filter (where _row_no is not null) as incoming,
       count(*) filter (where id is not null and _row_no is not null) as both,
       count(*) filter (where ${placed} and n is not null and ${distance(sql`ST_X(n)`, sql`ST_Y(n)`, sql`${city.home.lon}::float8`, sql`${city.home.lat}::float8`)} > ${OUTSIDE_KM * 1000}) as outside from middles)

@@ -114,7 +114,7 @@ export interface Movement {
   readonly together: number
   readonly east: number | null
   readonly north: number | null
-  /** Distance between the middles of all rows before and after, and the former extent's diagonal, metres. */
+  /** Distance between the middles (medians) of all rows before and after, and the former extent's diagonal, metres. */
   readonly jump: number | null
   readonly diagonal: number | null
   readonly incoming: number
