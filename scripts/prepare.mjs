@@ -47,11 +47,12 @@ export function installPostgres() {
   if (!hasPostgres()) giveUp('PostgreSQL 15 or newer with PostGIS was installed but is not found: set PG_BIN to the folder that holds `initdb` and `postgres`.')
 }
 
-/** What the tests need besides: GDAL as a client, a browser, letters for its pictures. */
+/** What the tests need besides: GDAL as a client, a browser, letters for its pictures, network namespaces for federation. */
 export function installForTests() {
   installPostgres()
   const missing = [
     ...(has('ogr2ogr') ? [] : ['gdal-bin']),
+    ...(has('ip') || process.platform !== 'linux' ? [] : ['iproute2']),
     ...(has('chromium') || process.env.CHROMIUM || existsSync('/Applications/Google Chrome.app') ? [] : ['chromium']),
     ...(has('fc-list') && spawnSync('fc-list', [':lang=vi', 'file']).stdout.length > 0 ? [] : ['fontconfig', 'fonts-dejavu']),
   ]
