@@ -1,14 +1,17 @@
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CliContext } from '../cli/context.js'
 import { badParameter } from '../errors.js'
 import { STEWARD } from '../store/store.js'
 import { userCrs } from './crs.js'
 import { userEncoding } from './encoding.js'
+import { copyDatabase, isConnection } from './gdal.js'
+import { previewFile, previewLines } from './preview.js'
 import type { ImportInputs, ImportResult } from './run.js'
+import { scratchFolder } from './unpack.js'
 import { freeze } from './uploads.js'
 
-interface Options { layer?: string; crs?: string; map?: string[]; replace?: string; source?: string; from?: string; name?: string; maxRejects?: string; encoding?: string; exclusive?: boolean | string }
+interface Options { layer?: string; crs?: string; map?: string[]; replace?: string; source?: string; from?: string; name?: string; maxRejects?: string; encoding?: string; exclusive?: boolean | string; preview?: boolean }
 
 /** `dothi import FILE`, `dothi publish FILE`, `dothi unpublish NAME` */
 export function register(program: Command, cli: CliContext): void {
@@ -22,7 +25,8 @@ export function register(program: Command, cli: CliContext): void {
     .option('--source <name>', 'name of the source (default: the file\'s name)')
     .option('--max-rejects <share>', 'more rejected rows than this, and nothing lands', '5%')
     .option('--exclusive', 'fastest first load of a layer of any size: other writers wait until it is done')
-    .action((file: string, options: Options) => runJob(cli, 'import', file, options))
+    .option('--preview', 'only tell what is in it: layers, fields, CRS, encoding, and which layer it could fill')
+    .action((file: string, options: Options) => (options.preview ? preview(cli, file, options) : runJob(cli, 'import', file, options)))
   program.command('publish <file>').description('make a layer of its own of any file, at once in OGC, tiles and viewer')
     .option('--name <name>', 'what to call it (default: the name in the file)')
     .option('--from <layer>', 'only this layer of a file that has several')
@@ -31,7 +35,8 @@ export function register(program: Command, cli: CliContext): void {
     .option('--source <name>', 'name of the source (default: the file\'s name)')
     .option('--max-rejects <share>', 'more rejected rows than this, and nothing lands', '5%')
     .option('--exclusive', 'fastest first load of a layer of any size: other writers wait until it is done')
-    .action((file: string, options: Options) => runJob(cli, 'publish', file, options))
+    .option('--preview', 'only tell what is in it')
+    .action((file: string, options: Options) => (options.preview ? preview(cli, file, options) : runJob(cli, 'publish', file, options)))
   program.command('unpublish <name>').description('take a published layer away, with all its rows')
     .action(async (name: string) => {
       await (await cli.store()).catalogue.unpublish(name, STEWARD.subject)
@@ -39,9 +44,32 @@ export function register(program: Command, cli: CliContext): void {
     })
 }
 
+async function preview(cli: CliContext, file: string, options: Options): Promise<void> {
+  const local = await fileOf(cli, file, options)
+  try {
+    const found = await previewFile(await cli.store(), { ...choices(options), file: { path: local.path, name: basename(local.path) } }, cli.signal)
+    for (const line of previewLines(found)) cli.print(line)
+  } finally {
+    await local.remove()
+  }
+}
+
+/** A file by its path; the tables of a database as a GeoPackage made of them. */
+async function fileOf(cli: CliContext, file: string, { from }: Options): Promise<{ path: string; remove(): Promise<void> }> {
+  if (!isConnection(file)) return { path: resolve(file), remove: async () => {} }
+  const folder = await scratchFolder()
+  try {
+    return { path: await copyDatabase(file, folder.path, from, cli.signal), remove: folder.remove }
+  } catch (error) {
+    await folder.remove()
+    throw error
+  }
+}
+
 async function runJob(cli: CliContext, kind: 'import' | 'publish', file: string, options: Options): Promise<void> {
   const asked = choices(options)
-  const frozen = await freeze(resolve(file), cli.config.dataDir)
+  const local = await fileOf(cli, file, options)
+  const frozen = await freeze(local.path, cli.config.dataDir).finally(() => local.remove())
   const inputs: ImportInputs = { file: frozen, dataDir: cli.config.dataDir, ...asked }
   const job = await (await cli.jobs()).run(kind, inputs, STEWARD, { signal: cli.signal, onProgress: cli.progress })
   if (job.state === 'successful') for (const line of summary(job.result as ImportResult)) cli.print(line)

@@ -101,7 +101,7 @@ async function mendLayer(layer: SourceLayer, asked: string | undefined): Promise
   const report: EncodingReport = { encoding: guess.encoding, by: 'content', confidence: guess.confidence, samples: samplesOf(texts, guess.encoding) }
   if (guess.confidence >= SURE) return decoded(layer, guess.encoding, report)
   // Shown by a preview; an import of it stops with the question, or leaves the texts as the file declares them.
-  return { ...layer, texts: { ...report, applied: false }, ...(layer.undeclared ? { features: () => unsure(layer.name, report) } : {}) }
+  return { ...layer, texts: { ...report, applied: false }, ...(layer.undeclared ? { features: () => unsure(layer.name, report), asTheyAre: () => layer.features() } : {}) }
 }
 
 // eslint-disable-next-line require-yield

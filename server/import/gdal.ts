@@ -57,7 +57,11 @@ export async function openWithGdal(file: string, options: OpenOptions): Promise<
   const layers = await listLayers(file, driver)
   if (layers.length === 0) throw badFile(`GDAL finds no layers in “${options.name.slice(0, 80)}”.`)
   const sources: SourceLayer[] = []
-  for (const layer of layers) sources.push(await placed({ ...layer, features: () => convert(file, driver, layer.name, options.signal) }))
+  for (const layer of layers) {
+    const lines = new LineDecoder()
+    const source = await placed({ ...layer, features: () => convert(file, driver, layer.name, lines, options.signal) })
+    sources.push(lines.undeclared ? { ...source, undeclared: true } : source)
+  }
   return { format: 'gdal', layers: sources, close: async () => {}, notes: () => [`read through GDAL (${driver})`] }
 }
 
@@ -87,7 +91,7 @@ function gdalProblem(error: NodeJS.ErrnoException & { stderr?: string; stdout?: 
 }
 
 /** One layer as GeoJSON by lines. `-a_srs` keeps the driver from turning coordinates into longitude and latitude. */
-async function* convert(file: string, driver: string, layer: string, signal: AbortSignal | undefined): AsyncGenerator<Feature> {
+async function* convert(file: string, driver: string, layer: string, lines: LineDecoder, signal: AbortSignal | undefined): AsyncGenerator<Feature> {
   const args = ['-f', 'GeoJSONSeq', '/vsistdout/', file, layer, '-a_srs', 'EPSG:4326', '-nlt', 'CONVERT_TO_LINEAR', '-lco', 'RS=NO', '-lco', 'COORDINATE_PRECISION=10', '-lco', 'SIGNIFICANT_FIGURES=17', '-skipfailures']
   const child = spawn('ogr2ogr', args, { env: await sandbox(driver, 'GeoJSONSeq', 'GeoJSON'), stdio: ['ignore', 'pipe', 'pipe'], timeout: MAX_MINUTES * 60_000, ...(signal ? { signal } : {}) })
   let said = ''
@@ -95,7 +99,7 @@ async function* convert(file: string, driver: string, layer: string, signal: Abo
   const ended = new Promise<number | null>((resolve, reject) => { child.once('error', reject); child.once('close', resolve) })
   ended.catch(() => {})
   try {
-    for await (const feature of featuresOfLines(bounded(child.stdout), 'output of GDAL')) yield plain(feature)
+    for await (const feature of featuresOfLines(bounded(child.stdout), 'output of GDAL', line => lines.decode(line))) yield plain(feature)
     const code = await ended
     if (code === null) throw badFile(`GDAL did not finish within ${MAX_MINUTES} minutes and was stopped.`)
     if (code !== 0) throw gdalProblem(Object.assign(new Error(said || `it ended with code ${code}`), { stderr: said }), driver)
@@ -103,6 +107,22 @@ async function* convert(file: string, driver: string, layer: string, signal: Abo
     throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? gdalMissing() : error
   } finally {
     child.kill('SIGKILL')
+  }
+}
+
+/** GDAL hands on bytes that no format says the encoding of (MapInfo's “Neutral”, DGN) as they are. */
+class LineDecoder {
+  undeclared = false
+  readonly #utf8 = new TextDecoder('utf-8', { fatal: true })
+  readonly #western = new TextDecoder('windows-1252')
+
+  decode(line: Buffer): string {
+    try {
+      return this.#utf8.decode(line)
+    } catch {
+      this.undeclared = true
+      return this.#western.decode(line)
+    }
   }
 }
 

@@ -61,13 +61,13 @@ export async function openGeoJsonSequence(file: string): Promise<SourceFile> {
 const MAX_LINE_BYTES = 256 * 2 ** 20
 const sequence = (file: string) => featuresOfLines(bytesOf(file, WHAT), 'GeoJSON sequence')
 
-/** Features of newline-delimited GeoJSON, wherever its bytes come from. */
-export async function* featuresOfLines(chunks: AsyncIterable<Buffer>, what: string): AsyncGenerator<Feature> {
+/** Features of newline-delimited GeoJSON, wherever its bytes come from, and however they are decoded. */
+export async function* featuresOfLines(chunks: AsyncIterable<Buffer>, what: string, decode = (line: Buffer) => line.toString('utf8')): AsyncGenerator<Feature> {
   let rest: Buffer[] = []
   let restBytes = 0
   let row = 0
   const toRow = (line: Buffer): Feature | null => {
-    const text = line.toString('utf8').replace(/^[\s\u001e\ufeff]+|\s+$/g, '')
+    const text = decode(line).replace(/^[\s\u001e\ufeff]+|\s+$/g, '')
     return text === '' ? null : toFeature(parse(text, what), ++row)
   }
   for await (const chunk of chunks) {

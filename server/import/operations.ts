@@ -8,6 +8,7 @@ import { badBody, badParameter, notFound, Problem } from '../errors.js'
 import type { Call, Operation } from '../operations/operation.js'
 import { statusInfo } from '../operations/operations.js'
 import { choices } from './command.js'
+import { previewFile } from './preview.js'
 import type { ImportInputs } from './run.js'
 import { incomingFolder, keep, mainOf, rejectsFile, safeName, type FrozenFile } from './uploads.js'
 
@@ -19,13 +20,18 @@ export const operations: readonly Operation[] = [
   {
     id: 'postImport', method: 'post', path: '/imports', summary: 'Import a file into a layer, or publish it as a layer of its own', tags: ['Imports'],
     roles: ['steward'], body: { contentType: 'raw' },
-    responses: { 201: 'The job that imports it; its address is in Location', 413: 'The file is too large' },
+    parameters: [{ name: 'preview', in: 'query', description: 'Only tell what is in the file: layers, fields, CRS, encoding, proposed layer and mapping', schema: Type.Boolean() }],
+    responses: { 200: 'The preview', 201: 'The job that imports it; its address is in Location', 413: 'The file is too large' },
     handler: async (call, response) => {
       const { fields, file } = await receive(call)
       const mode = fields.mode ?? 'publish'
       if (mode !== 'import' && mode !== 'publish') throw badParameter('mode', `mode is “import” or “publish”, not “${mode.slice(0, 40)}”.`)
       if (mode === 'import' && fields.layer) call.app.store.catalogue.get(fields.layer)
       const inputs: ImportInputs = { file, dataDir: call.app.config.dataDir, ...choices({ ...fields, ...(fields.map ? { map: fields.map.split(/[\n,;]+/).filter(Boolean) } : {}) }) }
+      if (call.params.preview) {
+        response.json(await previewFile(call.app.store, inputs, call.signal))
+        return
+      }
       const job = await call.app.jobs.submit(mode, inputs, call.reader)
       response.status(201).set('Location', `${call.base}/ogc/jobs/${job.id}`).json(statusInfo(job, call))
     },

@@ -20,8 +20,10 @@ export interface SourceLayer {
   readonly undeclared?: true
   /** How its texts are encoded, where that was looked at. */
   readonly texts?: EncodingReport
-  /** Each call reads from the start. */
+  /** Each call reads from the start. Where the encoding of its texts is in doubt, it throws the question. */
   features(): AsyncIterable<Feature>
+  /** The same with its texts as they are, where `features` would ask. */
+  asTheyAre?(): AsyncIterable<Feature>
 }
 
 /** What was found out about the encoding of a layer's texts. */
