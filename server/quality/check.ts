@@ -77,7 +77,7 @@ export async function checkChanges(store: Store, signal?: AbortSignal): Promise<
         signal?.throwIfAborted()
         const reach = touched.reach(rule, isWhole(rule), state.stale)
         if (reach === 'none') continue
-        if (reach === 'some' && !(await fillScope(db, session.look(rule, true), rule, touched, state.revision))) continue
+        if (reach === 'some' && !(await fillScope(db, await session.look(rule, true), rule, touched, state.revision))) continue
         await session.run(rule, reach === 'some')
       }
     })
@@ -149,7 +149,6 @@ class Session {
       await sql.raw(TEMPORARY).execute(this.db)
       const { rows: empty } = await sql<{ layer: string }>`select layer from unnest(${[...this.#layers.keys()]}::text[]) as layer where not exists (select from dothi.layer_summaries as s where s.layer = layer.layer and s.branch = 'main' and s.count > 0)`.execute(this.db)
       this.#empty = new Set(empty.map(row => row.layer))
-      for (const rule of this.rules) for (const id of rule.layers) await this.#open(rule, id)
       await work()
       await sql`commit`.execute(this.db)
       return now!.revision
@@ -169,7 +168,8 @@ class Session {
     this.#views.set(key, sql`${view}`)
   }
 
-  look(rule: QualityRule, scoped: boolean): Look {
+  async look(rule: QualityRule, scoped: boolean): Promise<Look> {
+    for (const id of rule.layers) await this.#open(rule, id)
     return {
       srid: this.#srid, everything: !scoped,
       rows: id => this.#views.get(`${rule.id} ${id}`)!,
@@ -181,7 +181,7 @@ class Session {
 
   async scopeToBox(rule: QualityRule, [west, south, east, north]: BBox): Promise<void> {
     await sql`truncate scope`.execute(this.db)
-    await sql`insert into scope select s.id from ${this.look(rule, true).rows(rule.layers[0])} as s where s.geom && st_makeenvelope(${west}::float8, ${south}::float8, ${east}::float8, ${north}::float8, 4326)`.execute(this.db)
+    await sql`insert into scope select s.id from ${(await this.look(rule, true)).rows(rule.layers[0])} as s where s.geom && st_makeenvelope(${west}::float8, ${south}::float8, ${east}::float8, ${north}::float8, 4326)`.execute(this.db)
   }
 
   /** Finds where a rule is broken; in `scope` alone, where it is scoped. */
@@ -192,7 +192,7 @@ class Session {
       await sql`insert into scope_of select ${rule.id}, id from scope`.execute(this.db)
     }
     const idle = this.#empty.has(rule.layers[0]) || (rule.needs ?? []).some(id => this.#empty.has(id))
-    if (!idle) await this.#find(rule, this.look(rule, scoped))
+    if (!idle) await this.#find(rule, await this.look(rule, scoped))
     this.#ran.push({ rule, scoped, ms: performance.now() - from })
   }
 

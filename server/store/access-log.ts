@@ -5,9 +5,8 @@
 import { createHash } from 'node:crypto'
 import { sql, type Kysely } from 'kysely'
 import type { Filter } from '../../core/filter/ast.js'
-import type { Layer } from '../../layers/layer.js'
 import type { Database } from './database.js'
-import { classOf } from './rights.js'
+import { classOf, visibleColumns } from './rights.js'
 import type { Reader, ViewArgs } from './store.js'
 
 export interface AccessEntry {
@@ -34,6 +33,11 @@ export async function noteRead(db: Kysely<Database>, args: ViewArgs, columns: re
   const entry = { layer: args.layer.id, columns: closed, how: howOf(args) }
   if (isKnown(args.reader, JSON.stringify(entry))) return
   await noteAccess(db, args.reader, entry)
+}
+
+/** What a cache hands out without opening the door: the columns that tiles of a layer carry, as far as the reader sees them. */
+export async function noteTileRead(db: Kysely<Database>, args: ViewArgs): Promise<void> {
+  await noteRead(db, args, visibleColumns(args.layer, args.reader.clearance).filter(column => column.inTiles).map(column => column.name))
 }
 
 /** Enters what somebody did, before it is done. */
@@ -80,9 +84,6 @@ function isKnown(reader: Reader, entry: string): boolean {
   entered.set(reader, known)
   return known.size === known.add(entry).size
 }
-
-/** Whether reading this layer may ever need an entry: what skips the door (a cache) must ask. */
-export const hasRestricted = (layer: Layer): boolean => layer.kind === 'report' || layer.columns.some(column => classOf(layer, column) === 'restricted') || layer.classification === 'restricted'
 
 export interface AccessQuery { readonly since?: Date; readonly until?: Date; readonly subject?: string; readonly layer?: string; readonly before?: number; readonly limit: number }
 

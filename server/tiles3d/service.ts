@@ -1,6 +1,7 @@
 /** 3D tiles on demand: trees and encoded tiles, each made once and kept while memory lasts. */
 import type { Tile } from '../../core/tile-matrix.js'
 import { notFound } from '../errors.js'
+import { noteTileRead } from '../store/access-log.js'
 import type { Store } from '../store/store.js'
 import { schemaVersion } from '../ogc/features/validator.js'
 import { SingleFlightCache } from './cache.js'
@@ -36,6 +37,7 @@ export class Tiles3d {
   }
 
   async tileset(snapshot: Snapshot, query: Readonly<Record<string, string>>): Promise<object> {
+    await noteTileRead(this.#store.db, snapshot)
     const { root } = await this.#tree(snapshot)
     const parameters = new URLSearchParams({ ...query, rev: String(snapshot.revision) })
     return tilesetJson(root, { query: `?${parameters}`, generator: GENERATOR, title: snapshot.layer.title.en })
@@ -45,6 +47,7 @@ export class Tiles3d {
   async tile(snapshot: Snapshot, tile: Tile): Promise<EncodedTile> {
     const node = (await this.#tree(snapshot)).tiles.get(tileName(tile))
     if (!node) throw notFound(`The tileset of “${snapshot.layer.id}” has no tile ${tileName(tile)}. Its tileset.json names those it has.`)
+    await noteTileRead(this.#store.db, snapshot)
     return this.#tiles.get(`${await this.#key(snapshot)} ${tileName(tile)}`, async () => this.#pool.encode(await readTile(this.#store, snapshot, node)))
   }
 

@@ -5,6 +5,7 @@ import type { Layer } from '../../../layers/layer.js'
 import { badParameter, notFound } from '../../errors.js'
 import { timed } from '../../http/timing.js'
 import type { Call } from '../../operations/operation.js'
+import { noteTileRead } from '../../store/access-log.js'
 import { parseAsOf } from '../common/time.js'
 import { layerOf, layersOf } from '../features/layers.js'
 import { etag, isFixed, notModified, schemaVersion } from '../features/validator.js'
@@ -86,6 +87,7 @@ async function sendTile(call: Call, response: Response, layers: readonly Layer[]
   response.vary('Accept-Encoding, Authorization, Cookie')
   if (notModified(call, response, etag(key), isFixed(request.asOf) ? 'fixed' : 'live')) return
   if (layers.length === 0) return void response.status(204).end()
+  for (const layer of layers) await noteTileRead(store.db, { layer, branch: request.branch, asOf: request.asOf, reader: request.reader, run: request.run })
   const { gzipped, truncated } = await timed(response, 'tile', () => tileCacheOf(store).get(key, request, call.signal))
   if (truncated.length > 0) response.setHeader('X-Features-Truncated', truncated.join(', '))
   response.setHeader('Content-Type', MVT_TYPE)
