@@ -22,6 +22,7 @@ export interface Sink {
   destroy(): unknown
   on(event: 'drain' | 'close', listener: () => void): unknown
   readonly writableNeedDrain: boolean
+  readonly writableLength: number
 }
 
 export interface EventFilter {
@@ -41,8 +42,9 @@ export interface HubOptions {
 }
 export const HUB_DEFAULTS: HubOptions = { maxClients: 1000, heartbeatMs: 15_000, stallMs: 30_000, maxAgeMs: 15 * 60_000 }
 
-/** Entries of the log read at a time. */
+/** Entries of the log read at a time; for a client that fills its socket with fewer, about as many as it takes. */
 const BATCH = 500
+const LEAST_BATCH = 4
 /** Clients that read the log at once; the others wait their turn. */
 const READERS = 2
 const RETRY_MS = 500
@@ -56,6 +58,7 @@ interface Client {
   position: number
   live: boolean
   catchingUp: boolean
+  batch: number
   /** When its socket filled up; 0 while it takes what comes. */
   fullSince: number
   closed: boolean
@@ -75,6 +78,8 @@ export class EventHub {
   constructor(readonly store: Store, readonly options: HubOptions = HUB_DEFAULTS) {}
 
   get size(): number { return this.#clients.size }
+  /** What was written for clients and not yet taken by their sockets. */
+  get waitingBytes(): number { return [...this.#clients].reduce((sum, { sink }) => sum + sink.writableLength, 0) }
 
   /**
    * Adds a client that has seen everything up to `since` (undefined: everything up to now).
@@ -83,7 +88,7 @@ export class EventHub {
   async add(sink: Sink, filter: EventFilter, since: number | undefined): Promise<void> {
     if (this.#clients.size >= this.options.maxClients) throw new Problem(503, 'unavailable', `${this.options.maxClients} clients listen already, as many as this server takes. Try again later, or poll /changes.`, {}, { 'Retry-After': '30' })
     const age = this.options.maxAgeMs * (0.9 + 0.2 * Math.random())
-    const client: Client = { filter, group: groupOf(filter), sink, until: Date.now() + age, position: since ?? 0, live: false, catchingUp: false, fullSince: 0, closed: false }
+    const client: Client = { filter, group: groupOf(filter), sink, until: Date.now() + age, position: since ?? 0, live: false, catchingUp: false, batch: BATCH, fullSince: 0, closed: false }
     this.#clients.add(client)
     sink.on('close', () => this.#remove(client))
     sink.on('drain', () => { client.fullSince = 0; if (!client.live) void this.#catchUp(client) })
@@ -176,9 +181,12 @@ export class EventHub {
     await this.#turn()
     try {
       while (!client.closed && !client.live && !client.sink.writableNeedDrain) {
-        const { entries, through, more } = await changeEntries(this.store, { ...client.filter, since: client.position, limit: BATCH })
+        const { entries, through, more } = await changeEntries(this.store, { ...client.filter, since: client.position, limit: client.batch })
         if (client.closed) return
-        if (!messagesOf(entries, client.filter.reader).every(message => this.#send(client, message))) return
+        const messages = messagesOf(entries, client.filter.reader)
+        const full = messages.findIndex(message => !this.#send(client, message))
+        client.batch = full < 0 ? Math.min(BATCH, client.batch * 2) : Math.max(LEAST_BATCH, full + 1)
+        if (full >= 0) return
         client.position = Math.max(client.position, through)
         if (more || client.position < this.#last) continue
         // Here the two streams meet: revisions up to its position were sent from the log, later ones come from the fan-out.

@@ -81,7 +81,8 @@ class Sender {
     await Promise.all(Array.from({ length: Math.min(this.options.parallel, due.length) }, async () => {
       for (let id = due.shift(); id !== undefined; id = due.shift()) await this.#serve(id)
     }))
-    return Math.min(IDLE_MS, ...rows.filter(hook => !hook.due).map(hook => hook.wait + 5))
+    // What was served may have failed, and then waits for its own time.
+    return rows.some(hook => hook.due) ? 0 : Math.min(IDLE_MS, ...rows.map(hook => hook.wait + 5))
   }
 
   /** Delivers to one hook until it is up to date or fails. */
@@ -154,7 +155,7 @@ class Sender {
 }
 
 /** Without work: commits wake the sender, this is for what nobody told of. */
-const IDLE_MS = 60_000
+const IDLE_MS = 10_000
 const GONE = 410
 
 interface Message { readonly id: string; readonly through: number; readonly body: string }
