@@ -35,7 +35,7 @@ export interface DrillOptions {
 }
 
 export const LONG = { rows: 20_000, cuts: 8, edits: 25, kills: 6 } as const
-export const SHORT = { rows: 2500, cuts: 2, edits: 6, kills: 1 } as const
+export const SHORT = { rows: 1500, cuts: 2, edits: 6, kills: 1 } as const
 
 export interface DrillResult {
   readonly link: Link['kind']
@@ -81,6 +81,8 @@ class Instance {
   #home = ''
   peerToken = ''
   #token = ''
+  /** While the server is being killed and started again, edits wait; those under way are cut off. */
+  up: Promise<void> = Promise.resolve()
 
   private constructor(readonly number: number, readonly place: Place, readonly dataDir: string) {}
 
@@ -190,16 +192,22 @@ class Drill {
     const { a, b, link, options: { cuts, kills, log } } = this
     const shared = await this.#features(a, 2 * cuts)
     let killed = 0
+    // Both ends are edited while one dies: which one, and whether alone, changes.
+    const killOne = () => {
+      if (killed >= kills) return
+      killed++
+      return this.#kill(killed % 2 === 1 ? b : a, killed % 3 === 0)
+    }
     for (let cut = 0; cut < cuts; cut++) {
       await this.#midTransfer(cut)
+      if (cut % 2 === 1) await Promise.all([this.#edits(a), this.#edits(b), killOne()])
       link.down()
       log(`cut ${cut + 1}: ${await this.#progress()}`)
-      await Promise.all([this.#edits(a), this.#edits(b), this.#clash(shared.slice(2 * cut, 2 * cut + 2), cut)])
-      if (killed < kills) await this.#kill(killed++ % 2 === 0 ? b : a, killed % 3 === 0)
+      await this.#clash(shared.slice(2 * cut, 2 * cut + 2), cut)
+      await Promise.all([this.#edits(a), this.#edits(b), ...(cut % 2 === 0 ? [killOne()] : [])])
       link.up()
       // Also while the other end catches up.
       await Promise.all([this.#edits(a), this.#edits(b)])
-      if (killed < kills && cut % 2 === 1) await this.#kill(killed++ % 2 === 0 ? b : a, false)
     }
     const began = Date.now()
     await until('both are in step', 180_000, () => this.#inStep())
@@ -223,6 +231,7 @@ class Drill {
   async #edits(at: Instance): Promise<void> {
     const mine = () => this.#written.filter(each => each.by === at.number && !each.removed && each.sure)
     for (let i = 0; i < this.options.edits; i++) {
+      await at.up
       const layer = i % 5 === 4 ? HOME : LAYERS[i % 3]!
       const known = mine()
       const old = known.length > 3 && i % 4 === 3 ? known[(i * 7) % known.length] : undefined
@@ -276,9 +285,10 @@ class Drill {
   }
 
   async #kill(instance: Instance, withDatabase: boolean): Promise<void> {
-    await instance.kill(withDatabase)
+    await sleep(40)
+    instance.up = instance.kill(withDatabase).then(() => instance.start())
     this.options.log(`instance ${instance.number} killed${withDatabase ? ' with its database' : ''}`)
-    await instance.start()
+    await instance.up
   }
 
   async #features(at: Instance, count: number): Promise<number[]> {

@@ -1,10 +1,13 @@
 /** Conflicts as people see them, and what they decide. */
 import { sql } from 'kysely'
+import { same } from '../../core/merge.js'
 import type { Layer } from '../../layers/layer.js'
 import { conflict as conflictProblem, notFound } from '../errors.js'
+import { recordColumns, recordOf, type Version } from '../store/changes.js'
 import { applyEdits, type Edit, type FeatureEdit } from '../store/edits.js'
 import { covers, visibleColumns } from '../store/rights.js'
-import type { Reader, Store } from '../store/store.js'
+import { STEWARD, type Reader, type Store } from '../store/store.js'
+import { valuesOf } from './apply.js'
 import type { Stamp } from './stamps.js'
 
 export interface Conflict {
@@ -92,12 +95,15 @@ export async function resolveConflict(store: Store, reader: Reader, id: number, 
   return { revision: revision?.revision ?? null }
 }
 
-/** The edit that makes a side's value stand; none where the feature is as that side wants it. */
+/** The edit that makes a side's value stand; none where the feature is as that side wants it, or is gone. */
 async function editFor(store: Store, layer: Layer, { feature: id, field }: Stored, value: unknown): Promise<Edit | undefined> {
-  const exists = (await sql`select from ${sql.table(`city.${layer.id}`)} where id = ${id}::int8`.execute(store.db)).rows.length > 0
-  if (field !== '-') return exists ? { action: 'update', layer, id, feature: featureOf(layer, { [field]: value }) } : undefined
-  if (value === null) return exists ? { action: 'delete', layer, id } : undefined
-  return exists ? undefined : { action: 'create', layer, id, feature: featureOf(layer, value as Record<string, unknown>) }
+  const { rows: [row] } = await sql<Version>`select ${recordColumns(layer, STEWARD)} from ${sql.table(`city.${layer.id}`)} as v where v.id = ${id}::int8`.execute(store.db)
+  if (field !== '-') {
+    if (!row || same(valuesOf(layer, recordOf(layer, row))[field], value)) return undefined
+    return { action: 'update', layer, id, feature: featureOf(layer, { [field]: value }) }
+  }
+  if (value === null) return row && { action: 'delete', layer, id }
+  return row ? undefined : { action: 'create', layer, id, feature: featureOf(layer, value as Record<string, unknown>) }
 }
 
 /** Fields as an edit has them. */

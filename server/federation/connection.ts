@@ -17,11 +17,11 @@ const EVENTS_TIMEOUT_MS = 15 * 60_000
 const SILENCE_MS = 60_000
 
 export interface HttpConnection extends Connection {
-  /** Calls `heard` when the peer has a new revision; ends when the stream does. Throws where there is none. */
+  /** Calls `heard` when one of the layers has changed there; ends when the stream does. Throws where there is none. */
   events(heard: () => void, signal: AbortSignal): Promise<void>
 }
 
-export function httpConnection({ url, token, allowPrivate }: Pick<Peer, 'url' | 'token' | 'allowPrivate'>): HttpConnection {
+export function httpConnection({ url, token, allowPrivate, layers = [] }: Pick<Peer, 'url' | 'token' | 'allowPrivate'> & Partial<Pick<Peer, 'layers'>>): HttpConnection {
   const options = {
     headers: { Accept: 'application/json', ...(token && { Authorization: `Bearer ${token}` }) },
     // A steward who says so allows just this host; others stay as the operator has set them.
@@ -39,7 +39,7 @@ export function httpConnection({ url, token, allowPrivate }: Pick<Peer, 'url' | 
       return checked(url, PAGE, await get(`/federation/rows?${query}`, signal)) as unknown as FederationPage
     },
     events: async (heard, signal) => {
-      const stream = await outbound(`${url}/events`, {
+      const stream = await outbound(`${url}/events?layers=${layers.join(',')}`, {
         ...options, headers: { ...options.headers, Accept: 'text/event-stream' }, timeoutMs: EVENTS_TIMEOUT_MS, signal,
       })
       if (stream.status !== 200) { stream.body.destroy(); throw new Error(`${url}/events answered ${stream.status}.`) }

@@ -254,6 +254,6 @@ for (const [shape, count, links] of [
   await fc.assert(fc.asyncProperty(steps(count), async script => {
     runs++
     await play(t as never, stores, links, script)
-  }), { numRuns: Number(process.env.FEDERATION_RUNS ?? 25), endOnFailure: true })
+  }), { numRuns: Number(process.env.FEDERATION_RUNS ?? 10), endOnFailure: true })
   t.ok(runs > 0)
 })
