@@ -3,6 +3,7 @@
  * the disk; each has its own savepoint, its own revision and its own answer. While one group is being written the next
  * gathers, so that the group grows with the load and a lone edit waits for nobody.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql, type Transaction } from 'kysely'
 import { Problem, isConnectionLost } from '../errors.js'
 import type { Database } from './database.js'
@@ -14,6 +15,9 @@ import type { Store } from './store.js'
 
 /** Edits in a group: more subtransactions than 64 spill out of a backend's cache. */
 export const MOST_IN_GROUP = 60
+/** From this size on a group makes the next one wait a moment for more. */
+const CROWD = 3
+const GATHER_MS = 1
 /** How long a writer waits for another, such as an import in its last step. */
 const PATIENCE_MS = 30_000
 
@@ -55,7 +59,12 @@ class EditGroup {
     this.#writing = true
     // Requests that came in the same turn of the event loop go together.
     await new Promise(resolve => setImmediate(resolve))
-    while (this.#waiting.length) await this.#writeGroup(this.#nextGroup())
+    while (this.#waiting.length) {
+      const group = this.#nextGroup()
+      await this.#writeGroup(group)
+      // Who was in a large group often has its next edit ready at once: without this, groups of one and of many would alternate.
+      if (group.length >= CROWD && this.#waiting.length < group.length) await sleep(GATHER_MS)
+    }
     this.#writing = false
   }
 
