@@ -37,6 +37,12 @@ export function recognise(texts: readonly string[]): Guess {
   const margin = (best.share - next.share) / best.share
   return { ...best, confidence: round(best.share * Math.min(1, 2 * margin) * (1 - 2 ** (-words.length / 3))), words: words.length }
 }
+
+/** Share of the accented words that read as Vietnamese when the texts are taken for this encoding; 0 where there are none. */
+export function readsAs(texts: readonly string[], encoding: Guess['encoding'] | LegacyEncoding): number {
+  const words = texts.flatMap(accentedWords)
+  return words.length === 0 ? 0 : shareOf(encoding === 'unicode' ? words : words.map(word => decodeLegacy(word, encoding)))
+}
 const round = (share: number) => Math.round(share * 100) / 100
 
 const shareOf = (words: readonly string[]) => round(words.filter(isSyllable).length / words.length)

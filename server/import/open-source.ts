@@ -3,6 +3,7 @@ import { basename, dirname, extname, join } from 'node:path'
 import { openCityGml } from './citygml.js'
 import { openCityJson } from './cityjson.js'
 import { openCsv } from './csv.js'
+import { openDxf } from './dxf.js'
 import { mendTexts, userEncoding } from './encoding.js'
 import { openEpanet } from './epanet.js'
 import { badFile, reading } from './fault.js'
@@ -20,6 +21,7 @@ import { openShapefiles } from './shapefile.js'
 import { openSwmm } from './swmm.js'
 import { readAsc } from './terrain/asc.js'
 import { readGeoTiff } from './terrain/geotiff.js'
+import { readLas } from './terrain/las.js'
 import { readHgt } from './terrain/hgt.js'
 import { isWorkbook, openXlsx } from './xlsx.js'
 import { contentHead, gunzipTo, head, isGzip, isZip, scratchFolder, unzipTo, zipEntries } from './unpack.js'
@@ -41,6 +43,7 @@ const READERS: readonly Reader[] = [
   { format: 'flatgeobuf', title: 'FlatGeobuf', extensions: ['.fgb'], detect: ({ bytes }) => FLATGEOBUF.every((byte, i) => bytes[i] === byte), open: features(openFlatGeobuf) },
   { format: 'geoparquet', title: 'GeoParquet', extensions: ['.parquet', '.geoparquet'], seeks: true, detect: head => head.startsWith('PAR1'), open: features(openGeoParquet) },
   { format: 'geotiff', title: 'GeoTIFF', extensions: ['.tif', '.tiff'], detect: ({ bytes }) => /^(II[*+]\0|MM\0[*+])/.test(bytes.subarray(0, 4).toString('latin1')), open: terrain('geotiff', file => readGeoTiff(file)) },
+  { format: 'las', title: 'LAS/LAZ', extensions: ['.las', '.laz'], seeks: true, detect: head => head.startsWith('LASF'), open: terrain('las', readLas) },
   { format: 'osm-pbf', title: 'OSM PBF', extensions: ['.pbf'], detect: ({ bytes, extension }) => bytes.subarray(4, 24).includes('OSMHeader') || (extension === '.pbf' && bytes.subarray(4, 24).includes('OSMData')), open: features(file => openOsm(file, 'osm-pbf')) },
   // Bare numbers without any header: only the name tells.
   { format: 'hgt', title: 'HGT', extensions: ['.hgt'], detect: ({ extension }) => extension === '.hgt', open: terrain('hgt', readHgt) },
@@ -55,6 +58,7 @@ const READERS: readonly Reader[] = [
   { format: 'geojsonseq', title: 'GeoJSON by lines', extensions: ['.geojsonl', '.geojsons', '.ndjson', '.jsonl'], detect: isSequence, open: features(openGeoJsonSequence) },
   { format: 'geojson', title: 'GeoJSON', extensions: ['.geojson', '.json'], detect: ({ text }) => text.startsWith('{'), open: features(openGeoJson) },
   { format: 'xlsx', title: 'XLSX', extensions: ['.xlsx', '.xlsm'], legacyText: true, detect: () => false, detectZip: isWorkbook, open: features(openXlsx) },
+  { format: 'dxf', title: 'DXF', extensions: ['.dxf'], legacyText: true, detect: ({ text }) => /^(?:999\r?\n[^\n]*\n\s*)*0\r?\n\s*SECTION\b/.test(text) || text.startsWith('AutoCAD Binary DXF'), open: features(openDxf) },
   // Any text could be a table: after all others, and by its name.
   { format: 'csv', title: 'CSV and TSV', extensions: ['.csv', '.tsv', '.txt'], legacyText: true, detect: ({ bytes, extension }) => ['.csv', '.tsv', '.txt'].includes(extension) && isText(bytes), open: features(openCsv) },
 ]
