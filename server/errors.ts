@@ -33,6 +33,7 @@ const TITLES: Readonly<Record<string, string>> = {
   'unavailable': 'Not available now',
   'upstream': 'Upstream failed',
   'private-address': 'Private address',
+  'sync-stopped': 'Sync stopped',
   'internal': 'Internal error',
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Language } from '../ogc/common/media.js'
 
 /** In the order in which people read them. */
-export const PAGES = ['index', 'start', 'viewer', 'import', 'layers', 'services', 'flood', 'cli', 'operations', 'problems'] as const
+export const PAGES = ['index', 'start', 'viewer', 'import', 'sources', 'layers', 'services', 'flood', 'cli', 'operations', 'problems'] as const
 export type PageName = (typeof PAGES)[number]
 
 export const isPage = (name: string): name is PageName => (PAGES as readonly string[]).includes(name)
@@ -15,6 +15,7 @@ export const NAMES: Readonly<Record<PageName, Readonly<Record<Language, string>>
   start: { vi: 'Khởi động', en: 'Starting' },
   viewer: { vi: 'Bản đồ 3D', en: 'The viewer' },
   import: { vi: 'Nạp dữ liệu', en: 'Loading data' },
+  sources: { vi: 'Nguồn dữ liệu', en: 'Sources' },
   layers: { vi: 'Các lớp', en: 'Layers' },
   services: { vi: 'Dịch vụ', en: 'Services' },
   flood: { vi: 'Mô phỏng ngập', en: 'Floods' },
