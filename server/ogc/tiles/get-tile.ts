@@ -21,8 +21,7 @@ const MOST_LAYERS = 40
 export async function getCollectionTile(call: Call, response: Response): Promise<void> {
   const layer = layerOf(call)
   const tile = matrixTile(call)
-  await checkLimits(call, layer, tile)
-  await sendTile(call, response, [layer], tile)
+  await sendTile(call, response, [layer], tile, () => checkLimits(call, layer, tile))
 }
 
 /** `/ogc/tiles/WebMercatorQuad/…`: the collections asked for, or all that show at this zoom. */
@@ -76,7 +75,8 @@ async function checkLimits(call: Call, layer: Layer, { z, x, y }: Tile): Promise
     throw notFound(`At zoom ${z} ${layer.id} has rows ${limit.minTileRow} to ${limit.maxTileRow} and columns ${limit.minTileCol} to ${limit.maxTileCol}; asked were row ${y} and column ${x}.`)
 }
 
-async function sendTile(call: Call, response: Response, layers: readonly Layer[], tile: Tile): Promise<void> {
+/** `refuse` throws for a tile that is not offered; who holds the tile already was let in before, and need not be looked up. */
+async function sendTile(call: Call, response: Response, layers: readonly Layer[], tile: Tile, refuse?: () => Promise<void>): Promise<void> {
   const { store } = call.app
   const request: TileRequest = { layers, tile, branch: call.branch, asOf: parseAsOf(call.params.asOf), reader: call.reader, run: call.params.run }
   const revisions = await timed(response, 'revision', () => store.tileRevisions(layers, request.branch, tile, request.asOf))
@@ -86,6 +86,7 @@ async function sendTile(call: Call, response: Response, layers: readonly Layer[]
   ].join('|')
   response.vary('Accept-Encoding, Authorization, Cookie')
   if (notModified(call, response, etag(key), isFixed(request.asOf) ? 'fixed' : 'live')) return
+  await refuse?.()
   if (layers.length === 0) return void response.status(204).end()
   for (const layer of layers) await noteTileRead(store.db, { layer, branch: request.branch, asOf: request.asOf, reader: request.reader, run: request.run })
   const { gzipped, truncated } = await timed(response, 'tile', () => tileCacheOf(store).get(key, request, call.signal))
