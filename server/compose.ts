@@ -16,6 +16,7 @@ import { operations as feedOperations } from './feed/operations.js'
 import { startWebhooks } from './feed/webhook-sender.js'
 import { start as startFederation } from './federation/federation.js'
 import { operations as federationOperations } from './federation/operations.js'
+import { operations as historyOperations } from './history/operations.js'
 import { operations as importOperations } from './import/operations.js'
 import { createJobs } from './operations/jobs-impl.js'
 import type { LocalJobs } from './operations/jobs-impl.js'
@@ -42,6 +43,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...ogcOperations,
   ...tiles3dOperations,
   ...editOperations,
+  ...historyOperations,
   ...importOperations,
   ...exportOperations,
   ...sourceOperations,

@@ -25,6 +25,7 @@ const TITLES: Readonly<Record<string, string>> = {
   'unauthorised': 'Token needed',
   'forbidden': 'Not allowed',
   'conflict': 'Conflict',
+  'gone': 'Gone',
   'precondition-failed': 'Precondition failed',
   'invalid-feature': 'Invalid feature',
   'key-reused': 'Key used before',

@@ -29,7 +29,7 @@ interface Change {
 }
 export interface SplitRequest extends Change {
   readonly id: number
-  readonly ifMatch?: number
+  readonly ifMatch?: number | readonly number[]
   /** A line across the feature, CRS84 … */
   readonly line?: GeoJsonGeometry
   /** … with properties of the parts that it leaves, largest first; or the parts themselves. */
@@ -218,7 +218,7 @@ async function nextNumber(tx: Transaction<Database>, layer: Layer, { column, wit
   return (rows[0]!.n ?? 0) + 1
 }
 
-async function replace(writer: RevisionWriter, layer: Layer, branch: Branch, parents: readonly { parent: RowRecord; ifMatch?: number }[], children: readonly FeatureEdit[]): Promise<readonly number[]> {
+async function replace(writer: RevisionWriter, layer: Layer, branch: Branch, parents: readonly { parent: RowRecord; ifMatch?: number | readonly number[] }[], children: readonly FeatureEdit[]): Promise<readonly number[]> {
   const edits: Edit[] = [
     ...children.map((feature): Edit => ({ action: 'create', layer, feature })),
     ...parents.map(({ parent, ifMatch }): Edit => ({ action: 'delete', layer, id: parent.id, ifMatch })),

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Response } from 'express'
 import { notFound } from '../../errors.js'
+import { goneProblem } from '../../history/division.js'
 import { timed } from '../../http/timing.js'
 import type { Call } from '../../operations/operation.js'
 import { here, linkHeader, selfLinks, type Link } from '../common/links.js'
@@ -96,7 +97,7 @@ export async function getItem(call: Call, response: Response): Promise<void> {
   const id = /^\d{1,16}$/.test(call.params.featureId) ? Number(call.params.featureId) : NaN
   const query: ItemsQuery = { layer, crs, properties, whole: false, view: { layer, branch: call.branch, asOf, reader: call.reader, run: call.params.run } }
   const row = Number.isSafeInteger(id) ? await timed(response, 'query', () => featureRow(call.app.store, query, id)) : undefined
-  if (!row) throw notFound(`${layer.id} has no feature “${String(call.params.featureId).slice(0, 60)}”${asOf === 'now' ? '' : ' as of then'}.`)
+  if (!row) throw await goneProblem(call, layer, id, asOf) ?? notFound(`${layer.id} has no feature “${String(call.params.featureId).slice(0, 60)}”${asOf === 'now' ? '' : ' as of then'}.`)
 
   vary(response, lang)
   response.setHeader('Content-Crs', `<${crs.uri}>`)
