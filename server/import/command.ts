@@ -11,7 +11,7 @@ import type { ImportInputs, ImportResult } from './run.js'
 import { scratchFolder } from './unpack.js'
 import { freeze } from './uploads.js'
 
-interface Options { layer?: string; crs?: string; map?: string[]; replace?: string; source?: string; from?: string; name?: string; maxRejects?: string; encoding?: string; exclusive?: boolean | string; preview?: boolean }
+interface Options { layer?: string; crs?: string; map?: string[]; replace?: string; source?: string; from?: string; name?: string; maxRejects?: string; encoding?: string; resolution?: string; ground?: boolean | string; exclusive?: boolean | string; preview?: boolean }
 
 /** `dothi import FILE`, `dothi publish FILE`, `dothi unpublish NAME` */
 export function register(program: Command, cli: CliContext): void {
@@ -25,6 +25,8 @@ export function register(program: Command, cli: CliContext): void {
     .option('--source <name>', 'name of the source (default: the file\'s name)')
     .option('--max-rejects <share>', 'more rejected rows than this, and nothing lands', '5%')
     .option('--exclusive', 'fastest first load of a layer of any size: other writers wait until it is done')
+    .option('--resolution <m>', 'point clouds: size of a cell of the terrain (default by the density of the points)')
+    .option('--ground', 'point clouds: only points classified as ground')
     .option('--preview', 'only tell what is in it: layers, fields, CRS, encoding, and which layer it could fill')
     .action((file: string, options: Options) => (options.preview ? preview(cli, file, options) : runJob(cli, 'import', file, options)))
   program.command('publish <file>').description('make a layer of its own of any file, at once in OGC, tiles and viewer')
@@ -84,10 +86,17 @@ export function choices(options: Options): Omit<ImportInputs, 'file' | 'dataDir'
   return {
     ...(options.layer ? { layer: options.layer } : {}), ...(options.from ? { from: options.from } : {}), ...(options.name ? { name: options.name } : {}),
     ...(options.crs ? { srid: userCrs(options.crs) } : {}), ...(options.encoding ? { encoding: userEncoding(options.encoding) } : {}), ...(options.map?.length ? { map: options.map } : {}),
+    ...(options.resolution ? { resolution: metresOf(options.resolution) } : {}), ...(options.ground === true || options.ground === 'true' ? { ground: true } : {}),
     ...(options.replace ? { replace: options.replace } : {}), ...(options.source ? { source: options.source } : {}),
     ...(options.maxRejects ? { maxRejects: shareOf(options.maxRejects) } : {}),
     ...(options.exclusive === true || options.exclusive === 'true' ? { exclusive: true } : {}),
   }
+}
+
+function metresOf(text: string): number {
+  const metres = Number(text)
+  if (!(metres >= 0.05 && metres <= 10_000)) throw badParameter('resolution', `“${text}” is no size of a cell: give metres, for example 1.`)
+  return metres
 }
 
 function shareOf(text: string): number {

@@ -26,8 +26,8 @@ export function userCrs(text: string): number {
 export function sridOfWkt(wkt: string): number | null {
   const codes = [...wkt.matchAll(/(?:AUTHORITY|ID)\s*\[\s*"EPSG"\s*,\s*"?(\d+)"?\s*\]/gi)]
   const last = codes.at(-1)
-  // Only the outermost authority names the whole system: nothing but closing brackets may follow it.
-  if (last && /^[\s\])]*$/.test(wkt.slice(last.index + last[0].length))) return Number(last[1])
+  // Only the outermost authority names the whole system: nothing but its one closing bracket may follow; more are a unit's or a datum's.
+  if (last && /^\s*[\])]\s*$/.test(wkt.slice(last.index + last[0].length))) return Number(last[1])
   const name = /^\s*(?:PROJCS|GEOGCS|PROJCRS|GEOGCRS|GEODCRS|COMPD_CS)\s*\[\s*"([^"]+)"/i.exec(wkt)?.[1]
   if (!name) return null
   const utm = /WGS_?\s?(?:19)?84_?\s?\/?_?\s?UTM_Zone_?\s?(\d{1,2})\s?_?([NS])/i.exec(name.replaceAll(' ', '_'))

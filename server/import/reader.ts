@@ -14,6 +14,9 @@ export interface OpenOptions {
   readonly srid?: number
   /** Encoding of the texts given with --encoding. */
   readonly encoding?: string
+  /** Point clouds: metres a cell of the grid (default by the density), and whether only what is classified as ground counts. */
+  readonly resolution?: number
+  readonly ground?: boolean
   readonly signal?: AbortSignal
 }
 

@@ -30,6 +30,9 @@ export interface ImportInputs {
   readonly srid?: number
   /** Encoding of its texts, where the file does not say or says wrong. */
   readonly encoding?: string
+  /** Point clouds: metres a cell, and whether only ground counts. */
+  readonly resolution?: number
+  readonly ground?: boolean
   readonly map?: readonly string[]
   readonly source?: string
   readonly replace?: string
@@ -70,9 +73,9 @@ export async function runPublish(context: JobContext, inputs: ImportInputs): Pro
   }
 }
 
-async function open({ report, signal }: JobContext, { file, srid, encoding }: ImportInputs): Promise<Opened> {
+async function open({ report, signal }: JobContext, { file, srid, encoding, resolution, ground }: ImportInputs): Promise<Opened> {
   report(0, `opening ${file.name}`)
-  return openAny(file.path, file.name, { signal, ...(srid === undefined ? {} : { srid }), ...(encoding === undefined ? {} : { encoding }) })
+  return openAny(file.path, file.name, { signal, ...(srid === undefined ? {} : { srid }), ...(encoding === undefined ? {} : { encoding }), ...(resolution === undefined ? {} : { resolution }), ...(ground ? { ground } : {}) })
 }
 const close = (opened: Opened) => (opened.kind === 'terrain' ? opened.close() : opened.source.close())
 
