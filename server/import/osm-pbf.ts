@@ -109,6 +109,9 @@ function readNode(pbf: PbfReader, { strings, granularity, latOffset, lonOffset }
   return { kind: 'node', id: node.id, lon: degrees(lonOffset, granularity, node.lon), lat: degrees(latOffset, granularity, node.lat), tags: tagsOf(node.keys, node.values, strings) }
 }
 
+/** Most nodes are corners of something and have no tags: one object for them all. */
+const UNTAGGED: Record<string, string> = Object.freeze({}) as Record<string, string>
+
 function readDenseNodes(pbf: PbfReader, { strings, granularity, latOffset, lonOffset }: Block, into: OsmElement[]) {
   const dense = pbf.readMessage((tag, d, p) => {
     if (tag === 1) p.readPackedSVarint(d.ids)
@@ -121,9 +124,12 @@ function readDenseNodes(pbf: PbfReader, { strings, granularity, latOffset, lonOf
     id += dense.ids[i]!
     lat += dense.lats[i]!
     lon += dense.lons[i]!
-    const tags: Record<string, string> = {}
+    let tags = UNTAGGED
     // Key and value indexes of a node, ended by 0.
-    for (; t < dense.tags.length && dense.tags[t] !== 0; t += 2) tags[strings[dense.tags[t]!] ?? ''] = strings[dense.tags[t + 1]!] ?? ''
+    for (; t < dense.tags.length && dense.tags[t] !== 0; t += 2) {
+      if (tags === UNTAGGED) tags = {}
+      tags[strings[dense.tags[t]!] ?? ''] = strings[dense.tags[t + 1]!] ?? ''
+    }
     t++
     into.push({ kind: 'node', id, lon: degrees(lonOffset, granularity, lon), lat: degrees(latOffset, granularity, lat), tags })
   }

@@ -2,6 +2,7 @@ import type { Feature } from '../../core/feature.js'
 import { layerName } from './geojson.js'
 import { readOsmPbf } from './osm-pbf.js'
 import { readOsmXml } from './osm-xml.js'
+import { WkbGeometry } from './wkb-geometry.js'
 import { contains, signedArea } from './shapefile.js'
 import type { SourceFile, SourceLayer } from './source.js'
 
@@ -67,16 +68,29 @@ class OsmMap {
     }
     for (const [id, { refs, tags }] of this.#ways) {
       if (!tags || !wanted(tags) || isArea(refs, tags) !== (kind === 'areas')) continue
-      const line = this.#line(refs)
-      yield feature('way', id, tags, line.length < (kind === 'areas' ? 4 : 2)
-        ? { geometry: null, fault: 'the way’s nodes are not in the file' }
-        : { geometry: kind === 'areas' ? { type: 'Polygon', coordinates: [line] } : { type: 'LineString', coordinates: line } })
+      const geometry = this.#wkb(refs, kind)
+      yield feature('way', id, tags, geometry ? { geometry } : { geometry: null, fault: 'the way’s nodes are not in the file' })
     }
     if (kind === 'lines') return
     for (const { id, members, tags } of this.#relations) {
       // Old maps tag the outer way instead: that way is an area of its own above.
       if (hasMeaning(tags) && wanted(tags)) yield feature('relation', id, tags, this.#multipolygon(members))
     }
+  }
+
+  /** A way as bytes, which is what the database takes; null where too few of its nodes are known. */
+  #wkb(refs: Float64Array, kind: 'lines' | 'areas'): WkbGeometry | null {
+    const head = kind === 'areas' ? 13 : 9
+    const bytes = new Uint8Array(head + refs.length * 16)
+    const view = new DataView(bytes.buffer)
+    let count = 0
+    for (let i = 0; i < refs.length; i++) if (this.#nodes.write(refs[i]!, view, head + count * 16)) count++
+    if (count < (kind === 'areas' ? 4 : 2)) return null
+    view.setUint8(0, 1)
+    view.setUint32(1, kind === 'areas' ? 3 : 2, true)
+    if (kind === 'areas') view.setUint32(5, 1, true)
+    view.setUint32(head - 4, count, true)
+    return new WkbGeometry(bytes.subarray(0, head + count * 16), 0)
   }
 
   #line(refs: Float64Array): Ring {
@@ -170,17 +184,31 @@ class NodeTable {
     this.#sorted = true
   }
 
-  position(id: number): Position | undefined {
+  #find(id: number): number {
     let low = 0
     let high = this.#count - 1
     while (low <= high) {
       const middle = (low + high) >> 1
       const found = this.#ids[middle]!
-      if (found === id) return [this.#coordinates[middle * 2]! / 1e7, this.#coordinates[middle * 2 + 1]! / 1e7]
+      if (found === id) return middle
       if (found < id) low = middle + 1
       else high = middle - 1
     }
-    return undefined
+    return -1
+  }
+
+  position(id: number): Position | undefined {
+    const at = this.#find(id)
+    return at < 0 ? undefined : [this.#coordinates[at * 2]! / 1e7, this.#coordinates[at * 2 + 1]! / 1e7]
+  }
+
+  /** Puts a node's position into bytes of WKB; false where it is not known. */
+  write(id: number, view: DataView, byte: number): boolean {
+    const at = this.#find(id)
+    if (at < 0) return false
+    view.setFloat64(byte, this.#coordinates[at * 2]! / 1e7, true)
+    view.setFloat64(byte + 8, this.#coordinates[at * 2 + 1]! / 1e7, true)
+    return true
   }
 }
 
