@@ -3,16 +3,16 @@ import { solidLoss, type ExportFormat, type ExportRow } from './export.js'
 
 const BOM = '\ufeff'
 
-/** RFC 4180, UTF-8. Texts that a spreadsheet would run as a formula are guarded. NULL is nothing, an empty text is `""`. */
+/** RFC 4180, UTF-8; geometry as WKT, with its SRID where that is not 4326. Texts that a spreadsheet would run as a formula are guarded. NULL is nothing, an empty text is `""`. */
 export const csv: ExportFormat = {
   id: 'csv', title: 'CSV', mediaType: 'text/csv; charset=utf-8', extension: '.csv', severalLayers: false,
-  losses: plan => [...solidLoss(plan), 'types of columns (all is text)', 'the CRS (told in the header X-Export-Crs and by the name of the geometry column)'],
+  losses: plan => [...solidLoss(plan), 'types of columns (all is text)'],
   async *write({ plans, rows, options }) {
     const [plan] = plans
     const geometry = options.geometry ?? 'wkt'
     // Longitude and latitude have names that every program knows; a plane's are x and y.
     const lonlat = plan!.srid === 4326 ? ['lon', 'lat'] : ['x', 'y']
-    const shape = geometry === 'wkt' ? [plan!.srid === 4326 ? 'wkt' : `wkt_epsg_${plan!.srid}`] : geometry === 'lonlat' ? lonlat : []
+    const shape = geometry === 'wkt' ? ['wkt'] : geometry === 'lonlat' ? lonlat : []
     yield `${options.bom ? BOM : ''}${['id', ...plan!.columns.map(({ name }) => name), ...shape].map(quote).join(',')}\r\n`
     for await (const batch of rows(plan!, { geometry: geometry === 'lonlat' ? 'lonlat' : 'wkt' }))
       yield batch.map(row => `${line(row, geometry)}\r\n`).join('')

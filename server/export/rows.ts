@@ -98,7 +98,7 @@ function encoded(plan: LayerPlan, encoding: GeometryEncoding): RawBuilder<unknow
   switch (encoding) {
     case 'wkb': return sql`st_asbinary(${shape}, 'NDR')`
     case 'envelope': return sql`st_asbinary(st_envelope(${shape}), 'NDR')`
-    case 'wkt': return sql`st_astext(${shape}, ${DIGITS})`
+    case 'wkt': return plan.srid === 4326 ? sql`st_astext(${shape}, ${DIGITS})` : sql`st_asewkt(${shape}, ${DIGITS})`
     case 'lonlat': return sql`(select st_x(p) || ' ' || st_y(p) from (select st_pointonsurface(${shape}) as p) as middle)`
     case 'kml': return sql`st_askml(${raised(plan, shape)}, ${DIGITS})`
     case 'geojson': return sql`'{"type":"Feature","id":' || v.id || ',"geometry":' || coalesce(st_asgeojson(${wound(plan, shape)}, ${DIGITS}, 0), 'null') || ',"properties":' || ${propertiesSql(plan.columns)} || '}'`

@@ -1,5 +1,6 @@
 import { badFile, reading } from './fault.js'
 import type { Feature } from '../../core/feature.js'
+import { unguardCell } from '../../core/spreadsheet.js'
 import { findPlacement, type Cell, type Placement } from './coordinates.js'
 import { encodingOfBytes } from './encoding.js'
 import { layerName } from './geojson.js'
@@ -166,7 +167,8 @@ const DATE = /^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})$/
 /** What a column's cells are, by a sample: numbers (decimal commas too), dates as day/month/year, else text. */
 export function columnType(cells: readonly string[]): ColumnReader {
   const filled = cells.map(cell => cell.trim()).filter(cell => cell !== '')
-  const text: ColumnReader = cell => (cell.trim() === '' ? null : cell.trim())
+  // The apostrophe that spreadsheets (and our own export) put before what looks like a formula is no part of the text.
+  const text: ColumnReader = cell => (cell.trim() === '' ? null : unguardCell(cell.trim()))
   if (filled.length === 0) return text
   // Codes have leading zeros, and more digits than a number keeps.
   const isCode = (cell: string) => /^[-+]?0\d[\d.,]*$/.test(cell) || /^\d{16,}$/.test(cell)
