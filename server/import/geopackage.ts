@@ -5,18 +5,29 @@ import { GeometryFault } from '../../core/geometry/wkb-bytes.js'
 import { asBadFile, badFile, reading } from './fault.js'
 import { sridOfWkt } from './crs.js'
 import type { SourceFile, SourceLayer } from './source.js'
+import { isSpatialite, spatialiteTables } from './spatialite.js'
 import { WkbGeometry } from './wkb-geometry.js'
 
 type Database = InstanceType<typeof sqlite.Database>
-interface GeometryColumn { table_name: string; column_name: string; identifier: string | null; organization: string; code: number | bigint; definition: string; srs_id: number | bigint }
+export interface GeometryColumn {
+  readonly table_name: string
+  readonly column_name: string
+  readonly organization: string | null
+  readonly code: number | bigint | null
+  readonly definition: string | null
+  readonly srs_id: number | bigint
+  /** Geometries of another format than GeoPackage's. */
+  readonly decode?: (blob: Uint8Array) => GeoJsonGeometry
+}
 
 const WHAT = 'GeoPackage'
 
-/** OGC GeoPackage 1.0–1.4: every feature table and view is a layer. */
+/** OGC GeoPackage 1.0–1.4, and SpatiaLite: every feature table and view is a layer. */
 export async function openGeoPackage(file: string): Promise<SourceFile> {
   const db = await reading(WHAT, () => new sqlite.Database(file, { readOnly: true, fileMustExist: true }))
   const close = async () => { if (db.isOpen) db.close() }
   try {
+    if (isSpatialite(db)) return { format: 'spatialite', layers: await reading('SpatiaLite file', () => spatialiteTables(db).map(table => sourceLayer(db, table))), close }
     const layers = await reading(WHAT, () => featureTables(db).map(table => sourceLayer(db, table)))
     if (layers.length === 0) throw badFile('The GeoPackage holds no feature layers (tiles and plain tables are not imported).')
     return { format: 'gpkg', layers, close }
@@ -31,7 +42,7 @@ function featureTables(db: Database): GeometryColumn[] {
   if (!known.has('gpkg_contents')) throw badFile('The file is an SQLite database but no GeoPackage: it has no table gpkg_contents.')
   if (!known.has('gpkg_geometry_columns')) return []
   return db.all(`
-    select g.table_name, g.column_name, c.identifier, s.organization, s.organization_coordsys_id as code, s.definition, g.srs_id
+    select g.table_name, g.column_name, s.organization, s.organization_coordsys_id as code, s.definition, g.srs_id
     from gpkg_geometry_columns g join gpkg_contents c on c.table_name = g.table_name
     left join gpkg_spatial_ref_sys s on s.srs_id = g.srs_id
     where c.data_type in ('features', '2d-gridded-features') order by c.rowid`) as unknown as GeometryColumn[]
@@ -40,7 +51,7 @@ function featureTables(db: Database): GeometryColumn[] {
 function sourceLayer(db: Database, table: GeometryColumn): SourceLayer {
   const name = quote(table.table_name)
   const columns = db.all(`pragma table_info(${name})`) as { name: string; type: string; pk: number }[]
-  if (columns.length === 0) throw badFile(`The GeoPackage names a table “${table.table_name}” that is not in it.`)
+  if (columns.length === 0) throw badFile(`The file names a table “${table.table_name}” that is not in it.`)
   const key = columns.filter(c => c.pk > 0).length === 1 ? columns.find(c => c.pk > 0)!.name : null
   const count = Number(db.get(`select count(*) as n from ${name}`)?.n ?? 0)
   return { name: table.table_name, srid: sridOf(table), count, features: () => rows(db, table, columns, key) }
@@ -71,7 +82,7 @@ async function* rows(db: Database, table: GeometryColumn, columns: readonly { na
         if (value instanceof Uint8Array) continue
         properties[name] = typeof value === 'bigint' ? Number(value) : boolean && value !== null ? value !== 0 : value
       }
-      const { geometry, fault } = geometryOrFault(record[table.column_name])
+      const { geometry, fault } = geometryOrFault(record[table.column_name], table.decode ?? decodeGeoPackageGeometry)
       const feature: { -readonly [K in keyof Feature]: Feature[K] } = { geometry, properties, row }
       if (key) feature.sourceId = String(record[key])
       if (fault !== undefined) feature.fault = fault
@@ -91,10 +102,10 @@ function nextRow<T>(iterator: Iterator<T>): IteratorResult<T> {
   }
 }
 
-function geometryOrFault(blob: unknown): Pick<Feature, 'geometry' | 'fault'> {
+function geometryOrFault(blob: unknown, decode: (blob: Uint8Array) => GeoJsonGeometry): Pick<Feature, 'geometry' | 'fault'> {
   if (!(blob instanceof Uint8Array)) return { geometry: null }
   try {
-    return { geometry: decodeGeoPackageGeometry(blob) }
+    return { geometry: decode(blob) }
   } catch (error) {
     if (error instanceof GeometryFault) return { geometry: null, fault: error.message }
     throw error

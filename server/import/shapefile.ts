@@ -3,10 +3,12 @@ import { TextDecoder } from 'node:util'
 import { basename, dirname, extname, join } from 'node:path'
 import type { Feature } from '../../core/feature.js'
 import type { GeoJsonGeometry } from '../../core/filter/ast.js'
+import { GeometryFault } from '../../core/geometry/wkb-bytes.js'
 import { sridOfWkt } from './crs.js'
 import { encodingOfBytes } from './encoding.js'
 import { badFile, reading } from './fault.js'
 import { layerName } from './geojson.js'
+import { meshShape } from './mesh-shape.js'
 import type { SourceFile, SourceLayer } from './source.js'
 
 /** ESRI Shapefile (.shp with .dbf, .prj, .cpg beside it); several .shp are several layers. Source: ESRI white paper J-7855. */
@@ -71,13 +73,13 @@ async function* features(shp: string, dbf: string | undefined, table: Table | nu
 }
 
 /** Shape types beyond 10 carry Z (and M), beyond 20 only M. */
-function shapeOf(content: Buffer): Pick<Feature, 'geometry' | 'fault'> {
+function shapeOf(content: Buffer): Pick<Feature, 'geometry' | 'fault' | 'solid' | 'groundZ' | 'height'> {
   try {
     const code = content.readInt32LE(0)
     const hasZ = code > 10 && code < 20
     switch (code % 10) {
       case 0: return { geometry: null }
-      case 1: return code === 31 ? { geometry: null, fault: 'MultiPatch: not supported' } : { geometry: { type: 'Point', coordinates: point(content, hasZ) } }
+      case 1: return code === 31 ? multiPatch(content) : { geometry: { type: 'Point', coordinates: point(content, hasZ) } }
       case 3: return { geometry: lines(parts(content, hasZ)) }
       case 5: return { geometry: polygons(parts(content, hasZ)) }
       case 8: {
@@ -87,6 +89,7 @@ function shapeOf(content: Buffer): Pick<Feature, 'geometry' | 'fault'> {
       default: return { geometry: null, fault: `unknown shape type ${code}` }
     }
   } catch (error) {
+    if (error instanceof GeometryFault) return { geometry: null, fault: error.message }
     if (error instanceof RangeError) return { geometry: null, fault: 'a record that is cut short' }
     throw error
   }
@@ -107,6 +110,28 @@ function parts(content: Buffer, hasZ: boolean): number[][][] {
   const all = positions(content, from, pointCount, hasZ ? from + pointCount * 16 + 16 : null)
   const starts = Array.from({ length: partCount }, (_, i) => content.readInt32LE(44 + i * 4))
   return starts.map((start, i) => all.slice(start, starts[i + 1] ?? pointCount))
+}
+
+/** Kinds of parts of a MultiPatch. */
+const [STRIP, FAN, INNER, RING] = [0, 1, 3, 5]
+/** A MultiPatch as the faces of a solid: strips and fans as triangles, inner rings as holes of the ring before them. */
+function multiPatch(content: Buffer): Pick<Feature, 'geometry' | 'fault' | 'solid' | 'groundZ' | 'height'> {
+  const partCount = content.readInt32LE(36)
+  const pointCount = content.readInt32LE(40)
+  const from = 44 + partCount * 8
+  if (partCount < 0 || pointCount < 0 || from + pointCount * 24 + 16 > content.length) throw new RangeError()
+  const all = positions(content, from, pointCount, from + pointCount * 16 + 16)
+  const faces: number[][][][] = []
+  for (let i = 0; i < partCount; i++) {
+    const part = all.slice(content.readInt32LE(44 + i * 4), i + 1 < partCount ? content.readInt32LE(48 + i * 4) : pointCount)
+    const kind = content.readInt32LE(44 + partCount * 4 + i * 4)
+    if (kind === STRIP) for (let j = 2; j < part.length; j++) faces.push([j % 2 ? [part[j - 1]!, part[j - 2]!, part[j]!] : [part[j - 2]!, part[j - 1]!, part[j]!]])
+    else if (kind === FAN) for (let j = 2; j < part.length; j++) faces.push([[part[0]!, part[j - 1]!, part[j]!]])
+    else if (kind === INNER && faces.length) faces.at(-1)!.push(part)
+    else if (kind <= RING!) faces.push([part])
+    else throw new GeometryFault(`a MultiPatch with a part of the unknown kind ${kind}`)
+  }
+  return meshShape(faces, { closed: true, geographic: all.every(([x, y]) => Math.abs(x!) <= 180 && Math.abs(y!) <= 90) })
 }
 
 function positions(content: Buffer, from: number, count: number, zFrom: number | null): number[][] {
@@ -171,20 +196,29 @@ async function readTableHeader(dbf: string, declared: string | undefined): Promi
     const recordBytes = start.readUInt16LE(10)
     if (headerBytes < 33 || recordBytes < 1) throw badFile('The .dbf file has no valid header.')
     const rest = await file.exactly(headerBytes - 32)
-    const { encoding, undeclared } = encodingOfBytes(declared ? rest : Buffer.concat([rest, await file.atMost(SAMPLED_BYTES)]), declared ?? LANGUAGE_DRIVERS[start[29]!])
-    const decoder = new TextDecoder(encoding)
-    const fields = []
+    const fields: Table['fields'][number][] = []
     let from = 1
     for (let at = 0; at + 32 <= rest.length && rest[at] !== 0x0d; at += 32) {
-      const name = decoder.decode(rest.subarray(at, at + 11)).split('\0')[0]!.trim()
       const bytes = rest[at + 16]!
-      fields.push({ name, type: String.fromCharCode(rest[at + 11]!), from, to: from + bytes })
+      fields.push({ name: rest.toString('latin1', at, at + 11).split('\0')[0]!.trim(), type: String.fromCharCode(rest[at + 11]!), from, to: from + bytes })
       from += bytes
     }
-    return { records: start.readUInt32LE(4), headerBytes, recordBytes, fields, decoder, ...(undeclared ? { undeclared } : {}) }
+    const said = declared ?? LANGUAGE_DRIVERS[start[29]!]
+    const { encoding, undeclared } = encodingOfBytes(said ? rest : textsOf(await file.atMost(SAMPLED_BYTES), recordBytes, fields), said)
+    const decoder = new TextDecoder(encoding)
+    const named = fields.map(field => ({ ...field, name: decoder.decode(Buffer.from(field.name, 'latin1')) }))
+    return { records: start.readUInt32LE(4), headerBytes, recordBytes, fields: named, decoder, ...(undeclared ? { undeclared } : {}) }
   } finally {
     await file.close()
   }
+}
+
+/** The texts of some records, without the bytes of numbers. */
+function textsOf(records: Buffer, recordBytes: number, fields: Table['fields']): Buffer {
+  const texts: Buffer[] = []
+  for (let at = 0; at + recordBytes <= records.length; at += recordBytes)
+    for (const { type, from, to } of fields) if (type === 'C') texts.push(records.subarray(at + from, at + to), Buffer.from('\n'))
+  return Buffer.concat(texts)
 }
 
 function attributes(record: Buffer, { fields, decoder }: Table): Record<string, unknown> {
