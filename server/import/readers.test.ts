@@ -33,7 +33,8 @@ async function read(file: string) {
   await source.close()
   return { format: source.format, layers }
 }
-const shape = ({ geometry, properties, sourceId }: Feature) => ({ geometry, properties, ...(sourceId === undefined ? {} : { sourceId }) })
+/** Some readers leave geometry as bytes. */
+const shape = ({ geometry, properties, sourceId }: Feature) => ({ geometry: geometry instanceof WkbGeometry ? { type: geometry.type, coordinates: geometry.coordinates } : geometry, properties, ...(sourceId === undefined ? {} : { sourceId }) })
 
 const collection = {
   type: 'FeatureCollection', features: [
@@ -246,7 +247,7 @@ t.test('WKB in all dimensions, and what it may not be', async t => {
   t.strictSame(wkb('0101000000000000000000f03f0000000000000040'), { type: 'Point', coordinates: [1, 2] })
   t.strictSame(wkb('00000003e93ff000000000000040000000000000004008000000000000'), { type: 'Point', coordinates: [1, 2, 3] }, 'ISO Z, big-endian')
   t.strictSame(wkb('0101000000000000000000f87f000000000000f87f'), { type: 'Point', coordinates: [] }, 'an empty point')
-  t.throws(() => wkb('0108000000'), { name: 'GeometryFault', message: /CircularString/ })
+  t.throws(() => wkb('010e000000'), { name: 'GeometryFault', message: /Surface/ }, 'an abstract type')
   t.throws(() => wkb('0102000000ffffffff'), { name: 'GeometryFault', message: /cut short/ }, 'a count larger than the file')
 })
 
@@ -341,8 +342,8 @@ t.test('a broken or hostile file is told in one clear sentence', async t => {
   await refused('cut.zip', zipSync({ 'a.geojson': Buffer.from(JSON.stringify(collection)) }).subarray(0, 80), /zip file cannot be read/)
   await refused('laughs.osm', '<?xml version="1.0"?><!DOCTYPE osm [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><osm version="0.6"><node id="1" lon="&b;" lat="1"/></osm>', /document type declaration/)
   await refused('cut.osm', OSM.slice(0, 700), /OSM XML file/)
-  await refused('page.xml', '<html><body/></html>', /XML but not OSM/)
-  await refused('model.gml', '<?xml version="1.0"?><CityModel/>', /CityGML/)
+  await refused('page.xml', '<html><body/></html>', /XML but none of the kinds/)
+  await refused('model.gml', '<?xml version="1.0"?><CityModel/>', /CityGML file holds no city objects/)
   await refused('cut.osm.pbf', encodePbf(true).subarray(0, 200), /truncated/)
   await refused('huge.osm.pbf', Buffer.concat([blob('OSMHeader', Buffer.alloc(0)), Buffer.from('7fffffff00', 'hex')]), /larger than the format allows/)
   await refused('plain.gpkg', Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(4000)]), /GeoPackage/)
