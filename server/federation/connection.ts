@@ -32,9 +32,10 @@ export function httpConnection({ url, token, allowPrivate, layers = [] }: Pick<P
     answer(url, await outbound(url + path, { ...options, timeoutMs: PAGE_TIMEOUT_MS, maxBytes: MAX_PAGE_BYTES, ...(signal && { signal }) }))
   return {
     greet: async signal => checked(url, GREETING, await get('/federation/hello', signal)) as unknown as Greeting,
-    page: async ({ since, after, layers, limit, asker }, signal) => {
+    page: async ({ since, after, layers, limit, asker, snapshot }, signal) => {
       const query = new URLSearchParams({ since: String(since), layers: layers.join(','), limit: String(limit) })
       if (after) query.set('after', `${after.revision},${after.layer},${after.id}`)
+      if (snapshot !== undefined) query.set('snapshot', String(snapshot))
       if (asker) query.set('asker', `${asker.instance},${asker.latest}`)
       return checked(url, PAGE, await get(`/federation/rows?${query}`, signal)) as unknown as FederationPage
     },
@@ -108,7 +109,7 @@ const GREETING = Type.Object({
 })
 
 const PAGE = Type.Object({
-  instance: Type.Integer({ minimum: 1, maximum: 8191 }), uid: Type.String(), latest: count, through: count, after: cursor, more: Type.Boolean(),
+  instance: Type.Integer({ minimum: 1, maximum: 8191 }), uid: Type.String(), latest: count, through: count, after: cursor, more: Type.Boolean(), snapshot: Type.Union([count, Type.Null()]),
   knowledge: Type.Array(Type.Object({ revision: count, known, clockMs: count })),
   rows: Type.Array(Type.Object({
     revision: count, layer: Type.String(), id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), stamps,

@@ -10,6 +10,7 @@ import { federationPage, greeting, type FederationPage } from './feed.js'
 import { addPeer, getPeer, setInstanceNumber, updatePeer, type NewPeer } from './peers.js'
 import { pull, type Connection, type PullOptions } from './pull.js'
 
+class Cut extends Error {}
 const BY = { actor: 'me', reason: 'test' }
 const point = (lon: number, lat: number) => ({ type: 'Point' as const, coordinates: [lon, lat] })
 
@@ -144,6 +145,32 @@ t.test('what the token may not read is neither sent nor nulled', async t => {
   t.equal(await hash(city), await hash(centre))
 })
 
+t.test('an empty copy begins with a snapshot that may be cut off, one with rows with the feed', async t => {
+  const { city, centre, here, there } = await pair(t, { layers: ['wells', 'lots', 'cables'] })
+  const ids = await edit(city, ...Array.from({ length: 12 }, (_, i) => well(`w${i}`)))
+  await edit(city, { action: 'create', layer: LOTS, feature: { geometry: { type: 'Polygon', coordinates: [[[108, 16], [108.001, 16], [108.001, 16.001], [108, 16]]] }, properties: { code: 'L1' } } })
+  for (let round = 0; round < 8; round++) await edit(city, ...ids.slice(0, 6).map(id => set(id, { depth: round })))
+  await edit(city, remove(ids[11]!))
+  let pages = 0
+  const cut = to(city, STEWARD, () => { if (++pages === 6) throw new Cut('cut') })
+  await t.rejects(pull(centre, 'city', cut, { limit: 3 }), /cut/)
+  t.match(await getPeer(centre, 'city'), { cursor: 0, after: { snapshot: true, revision: 11 } })
+  await edit(city, set(ids[0]!, { name: 'meanwhile' }), set(ids[10]!, { name: 'later' }))
+  const asked: unknown[] = []
+  const direct = to(city)
+  const watched = { ...direct, page: (query: Parameters<typeof direct.page>[0]) => { asked.push(query.snapshot); return direct.page(query) } }
+  t.match(await pull(centre, 'city', watched, { limit: 3 }), { cursor: 12, deleted: 0 })
+  t.strictSame(asked.slice(0, 1), [11])
+  t.equal(asked.at(-1), undefined)
+  t.equal((await sql<{ n: number }>`select count(*) as n from history.wells`.execute(centre.db)).rows[0]!.n, 2, 'no history came, but for what was edited since')
+  await edit(centre, set(ids[0]!, { floors: 2 }))
+  await edit(city, set(ids[0]!, { depth: 99 }))
+  await here(); await there()
+  for (const layer of [WELLS, LOTS]) t.equal(await hash(city, layer), await hash(centre, layer))
+  t.strictSame(await conflicts(city), [])
+  t.strictSame(await conflicts(centre), [])
+})
+
 t.test('who cannot federate is told why', async t => {
   const [city, centre] = [await instance(t, 1), await instance(t, 1)]
   await declare(city, 'centre')
@@ -174,8 +201,6 @@ const steps = (stores: number) => fc.array(fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant('pull'), at: fc.nat(stores - 1), of: fc.nat(5), pages: fc.nat(2), crash: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('again'), at: fc.nat(stores - 1) }) },
 ), { minLength: 5, maxLength: 40 }) as fc.Arbitrary<Step[]>
-
-class Cut extends Error {}
 
 /** Plays steps over stores that pull along `links`; then lets everybody pull until nothing moves, and compares. */
 async function play(t: Tap.Test, stores: readonly Store[], links: readonly (readonly [number, number])[], script: readonly Step[]): Promise<void> {

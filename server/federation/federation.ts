@@ -4,7 +4,7 @@
  * **Who fetches.** Every instance pulls; nobody pushes. A peer is declared with its address, the token it gave us, and
  * the layers. Its feed is read page by page from the cursor, which is the last of its revisions that is wholly applied here
  * (and how far into the next, since a large revision takes several pages). The peer's stream of events wakes the puller;
- * polling stands in for it. A page is applied in one revision together with the cursor, the marks and the conflicts it
+ * polling stands in for it. A copy that has nothing of the layers yet begins with a snapshot, then follows the feed. A page is applied in one revision together with the cursor, the marks and the conflicts it
  * brought, in one transaction: after any crash all of it is there or none, and none is asked for again.
  *
  * **What is compared.** Ids are the same everywhere (instance << 40 | n), so two instances of one number refuse each

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { City } from '../../core/city.js'
 import type { Classification, Layer } from '../../layers/layer.js'
-import { changedRows, feedLayers, latestRevision, type RowChange, type RowCursor } from '../store/changes.js'
+import { changedRows, feedLayers, latestRevision, recordColumns, recordOf, type RowChange, type RowCursor, type Version } from '../store/changes.js'
 import { visibleColumns } from '../store/rights.js'
 import type { Reader, Store } from '../store/store.js'
 import { instanceOf, stampsOf, type Instance, type Knowledge } from './versions.js'
@@ -21,6 +21,8 @@ export interface FederationPage {
   readonly through: number
   readonly after: RowCursor | null
   readonly more: boolean
+  /** The revision of the snapshot that goes on behind `after`; null in the feed and at a snapshot's end. */
+  readonly snapshot: number | null
   /** What was known from which revision on; the first entry holds at the page's beginning. */
   readonly knowledge: readonly Knowledge[]
   readonly rows: readonly StampedChange[]
@@ -31,6 +33,8 @@ export interface PageQuery {
   readonly after: RowCursor | null
   readonly layers: readonly string[]
   readonly limit: number
+  /** The layers as they are instead of how they came to be: as of this revision; 0 for the newest. For who has nothing yet. */
+  readonly snapshot?: number
   /** Who asks, and the newest of its own revisions: what it wrote itself is not sent back. */
   readonly asker?: { readonly instance: number; readonly latest: number }
 }
@@ -74,6 +78,7 @@ export async function greeting(store: Store, reader: Reader): Promise<Greeting> 
 /** The next page of main's feed, cut to the reader's clearance. */
 export async function federationPage(store: Store, reader: Reader, query: PageQuery): Promise<FederationPage> {
   const { since, after, layers, limit, asker } = query
+  if (query.snapshot !== undefined) return snapshotPage(store, reader, query, query.snapshot)
   const instance = await instanceOf(store.db)
   const page = await changedRows(store, { reader, branch: 'main', since, after, layers, limit })
   const until = page.after?.revision ?? page.through
@@ -83,14 +88,39 @@ export async function federationPage(store: Store, reader: Reader, query: PageQu
     from === 0 || (from === asker.instance && revision <= asker.latest) || (from === instance.number && revision <= since))
   return {
     instance: instance.number, uid: instance.uid, latest: await latestRevision(store, reader),
-    through: page.through, after: page.after, more: page.more,
+    through: page.through, after: page.after, more: page.more, snapshot: null,
     knowledge: await knowledgeBetween(store, since, until),
     rows: [...rows, ...lifeless].sort((a, b) => a.revision - b.revision).filter(row => !isEcho(row)),
   }
 }
 
-async function stamped(store: Store, reader: Reader, instance: number, changes: readonly RowChange[], until: number): Promise<readonly StampedChange[]> {
-  const byLayer = new Map<string, RowChange[]>()
+/** Layer by layer and by id, which costs the same at the end of a long layer as at its beginning. */
+async function snapshotPage(store: Store, reader: Reader, { since, after, layers, limit }: PageQuery, asked: number): Promise<FederationPage> {
+  const instance = await instanceOf(store.db)
+  const latest = await latestRevision(store, reader)
+  const revision = asked === 0 ? latest : asked
+  const changes: Omit<StampedChange, 'stamps'>[] = []
+  for (const layer of [...feedLayers(store, reader, layers)].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    if (after && layer.id < after.layer) continue
+    const from = after?.layer === layer.id ? after.id : 0
+    const view = await store.view({ layer, branch: 'main', asOf: revision, reader })
+    const { rows } = await sql<Version>`
+      select ${recordColumns(layer, reader)} from ${view.as('v')} where v.id > ${from}::int8 order by v.id limit ${limit - changes.length}`.execute(store.pool(reader.clearance))
+    changes.push(...rows.map(row => ({ revision, layer: layer.id, op: 'insert' as const, id: row.id, row: recordOf(layer, row) })))
+    if (changes.length >= limit) break
+  }
+  const last = changes.length >= limit ? changes.at(-1)! : null
+  return {
+    instance: instance.number, uid: instance.uid, latest, rows: await stamped(store, reader, instance.number, changes, revision),
+    knowledge: await knowledgeBetween(store, revision - 1, revision),
+    ...(last
+      ? { through: since, after: { revision, layer: last.layer, id: last.id }, more: true, snapshot: revision }
+      : { through: revision, after: null, more: revision < latest, snapshot: null }),
+  }
+}
+
+async function stamped(store: Store, reader: Reader, instance: number, changes: readonly Omit<StampedChange, 'stamps'>[], until: number): Promise<readonly StampedChange[]> {
+  const byLayer = new Map<string, Omit<StampedChange, 'stamps'>[]>()
   for (const change of changes) byLayer.set(change.layer, [...byLayer.get(change.layer) ?? [], change])
   const stamps = new Map(await Promise.all([...byLayer].map(async ([id, its]) => {
     const layer = store.catalogue.get(id)

@@ -40,13 +40,14 @@ export const operations: readonly Operation[] = [
       query('after', 'Where the page before ended within the next revision: revision,layer,id', Type.String({ maxLength: 100 })),
       query('layers', 'Layers, with commas', Type.String({ maxLength: 10_000 }), true),
       query('limit', 'Rows a page', Type.Integer({ minimum: 1, maximum: 10_000, default: 1000 })),
+      query('snapshot', 'The rows as of this revision, 0 for the newest, instead of the feed', Type.Integer(count)),
       query('asker', 'Instance number and newest revision of who asks: its own writes are left out', Type.String({ pattern: '^\\d{1,4},\\d{1,16}$' })),
     ],
     handler: async (call, response) => {
-      const { since, after, layers, limit, asker } = call.params
+      const { since, after, layers, limit, asker, snapshot } = call.params
       const [instance, latest] = asker ? asker.split(',').map(Number) : []
       response.set('Cache-Control', 'no-store').json(await federationPage(call.app.store, call.reader, {
-        since, after: after ? cursorOf(after) : null, layers: layers.split(','), limit, ...(asker && { asker: { instance, latest } }),
+        since, after: after ? cursorOf(after) : null, layers: layers.split(','), limit, snapshot, ...(asker && { asker: { instance, latest } }),
       }))
     },
   },

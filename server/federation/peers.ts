@@ -32,7 +32,7 @@ export interface Peer {
   readonly notes: readonly string[]
   /** The last of the peer's revisions that is wholly applied here, and how far into the next one. */
   readonly cursor: number
-  readonly after: RowCursor | null
+  readonly after: PeerCursor | null
   /** The peer's newest revision, as last heard. */
   readonly latest: number
   readonly state: PeerState
@@ -41,6 +41,9 @@ export interface Peer {
   readonly lastContact: Date | null
   readonly lastChange: Date | null
 }
+
+/** Within a revision of the feed, or within the snapshot that a fresh copy begins with. */
+export interface PeerCursor extends RowCursor { readonly snapshot?: boolean }
 
 const COLUMNS = sql`name, url, token, layers, direction, owners, allow_private as "allowPrivate", paused, instance, uid, columns, notes, cursor, after, latest,
   case when paused then 'paused' else state end as state, last_error as "lastError", failures, last_contact as "lastContact", last_change as "lastChange"`

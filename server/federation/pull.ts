@@ -1,4 +1,5 @@
 /** Pulls a peer's feed until it is in step, from wherever the cursor stands. */
+import { sql } from 'kysely'
 import { Problem } from '../errors.js'
 import { latestRevision } from '../store/changes.js'
 import { STEWARD, type Store } from '../store/store.js'
@@ -18,6 +19,8 @@ export interface PullOptions extends ApplyOptions {
   readonly limit?: number
   readonly signal?: AbortSignal
   readonly onPage?: (peer: Peer, page: FederationPage, applied: AppliedPage) => void
+  /** Read how everything came to be, from the first revision, also where a snapshot would do. */
+  readonly wholeFeed?: boolean
   /** A handshake of before that still holds. */
   readonly agreement?: Agreement
 }
@@ -45,7 +48,8 @@ export async function pull(store: Store, name: string, connection: Connection, o
     signal?.throwIfAborted()
     const peer = await getPeer(store, name)
     const asker = { instance: (await instanceOf(store.db)).number, latest: await latestRevision(store, STEWARD) }
-    const page = await fetchPage(connection, { since: peer.cursor, after: peer.after, layers, limit, asker }, signal)
+    const snapshot = await snapshotFor(store, peer, options)
+    const page = await fetchPage(connection, { since: peer.cursor, after: peer.after, layers, limit, asker, ...snapshot }, signal)
     if (!page) { limit = Math.max(1, Math.floor(limit / 4)); continue }
     check(peer, page)
     const applied = await applyPage(store, peer, page, options).catch(error => {
@@ -59,6 +63,17 @@ export async function pull(store: Store, name: string, connection: Connection, o
     for (const count of ['inserted', 'updated', 'deleted', 'clashes'] as const) total[count] += applied[count]
     if (!page.more) return { ...total, cursor: page.through }
   }
+}
+
+/**
+ * Who has nothing yet of these layers begins with the peer's rows as they are, then follows its feed: a long history costs
+ * nothing. A copy that has rows reads the feed, since removals are told there only.
+ */
+async function snapshotFor(store: Store, { cursor, after, layers }: Peer, { wholeFeed }: PullOptions): Promise<{ snapshot?: number }> {
+  if (after?.snapshot) return { snapshot: after.revision }
+  if (wholeFeed || cursor > 0 || after) return {}
+  const { rows } = await sql`select from dothi.changes where layer = any(${layers}::text[]) and branch = 'main' limit 1`.execute(store.db)
+  return rows.length === 0 ? { snapshot: 0 } : {}
 }
 
 export async function shakeHands(store: Store, name: string, connection: Connection, signal?: AbortSignal): Promise<Agreement> {

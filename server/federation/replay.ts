@@ -35,7 +35,7 @@ export async function replay(store: Store, options: ReplayOptions): Promise<Pull
   } else if (begun.url !== from.replace(/\/+$/, '')) {
     throw conflict(`This store holds an unfinished replay of ${begun.url}: finish that one, or begin with an empty DATA_DIR.`)
   }
-  const pulled = await pull(store, NAME, connection, { ...options, ...(signal && { signal }), keepObjectIds: true })
+  const pulled = await pull(store, NAME, connection, { ...options, ...(signal && { signal }), keepObjectIds: true, wholeFeed: true })
   await removePeer(store, NAME)
   return pulled
 }
