@@ -27,7 +27,7 @@ export async function openGeoPackage(file: string): Promise<SourceFile> {
   const db = await reading(WHAT, () => new sqlite.Database(file, { readOnly: true, fileMustExist: true }))
   const close = async () => { if (db.isOpen) db.close() }
   try {
-    if (isSpatialite(db)) return { format: 'spatialite', layers: await reading('SpatiaLite file', () => spatialiteTables(db).map(table => sourceLayer(db, table))), close }
+    if (await reading(WHAT, () => isSpatialite(db))) return { format: 'spatialite', layers: await reading('SpatiaLite file', () => spatialiteTables(db).map(table => sourceLayer(db, table))), close }
     const layers = await reading(WHAT, () => featureTables(db).map(table => sourceLayer(db, table)))
     if (layers.length === 0) throw badFile('The GeoPackage holds no feature layers (tiles and plain tables are not imported).')
     return { format: 'gpkg', layers, close }

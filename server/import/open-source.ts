@@ -59,8 +59,8 @@ const READERS: readonly Reader[] = [
   { format: 'geojson', title: 'GeoJSON', extensions: ['.geojson', '.json'], detect: ({ text }) => text.startsWith('{'), open: features(openGeoJson) },
   { format: 'xlsx', title: 'XLSX', extensions: ['.xlsx', '.xlsm'], legacyText: true, detect: () => false, detectZip: isWorkbook, open: features(openXlsx) },
   { format: 'dxf', title: 'DXF', extensions: ['.dxf'], legacyText: true, detect: ({ text }) => /^(?:999\r?\n[^\n]*\n\s*)*0\r?\n\s*SECTION\b/.test(text) || text.startsWith('AutoCAD Binary DXF'), open: features(openDxf) },
-  // Any text could be a table: after all others, and by its name.
-  { format: 'csv', title: 'CSV and TSV', extensions: ['.csv', '.tsv', '.txt'], legacyText: true, detect: ({ bytes, extension }) => ['.csv', '.tsv', '.txt'].includes(extension) && isText(bytes), open: features(openCsv) },
+  // Any text could be a table: after all others, and by its name. A .txt in a zip is a note beside the data.
+  { format: 'csv', title: 'CSV and TSV', extensions: ['.csv', '.tsv'], legacyText: true, detect: ({ bytes, extension }) => ['.csv', '.tsv', '.txt'].includes(extension) && isText(bytes), open: features(openCsv) },
 ]
 
 /**
