@@ -1,5 +1,6 @@
 /** `make bench`: every comparison, as a table and in bench/latest.json. */
 import { writeFileSync } from 'node:fs'
+import { eventsBench } from './events.js'
 import { importBench } from './import.js'
 import { machine, table } from './result.js'
 import type { Result } from './result.js'
@@ -8,7 +9,7 @@ import { withWorkbench } from './workbench.js'
 
 const results: Result[] = []
 await withWorkbench(async workbench => {
-  for (const bench of [importBench, tilesBench]) results.push(...await bench(workbench))
+  for (const bench of [importBench, tilesBench, eventsBench]) results.push(...await bench(workbench))
 })
 console.log(table(results, machine()))
 writeFileSync('bench/latest.json', `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), results }, null, 2)}\n`)

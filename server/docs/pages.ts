@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Language } from '../ogc/common/media.js'
 
 /** In the order in which people read them. */
-export const PAGES = ['index', 'start', 'viewer', 'import', 'sources', 'layers', 'services', 'history', 'flood', 'cli', 'operations', 'problems'] as const
+export const PAGES = ['index', 'start', 'viewer', 'import', 'sources', 'layers', 'services', 'history', 'feed', 'flood', 'cli', 'operations', 'problems'] as const
 export type PageName = (typeof PAGES)[number]
 
 export const isPage = (name: string): name is PageName => (PAGES as readonly string[]).includes(name)
@@ -19,6 +19,7 @@ export const NAMES: Readonly<Record<PageName, Readonly<Record<Language, string>>
   layers: { vi: 'Các lớp', en: 'Layers' },
   services: { vi: 'Dịch vụ', en: 'Services' },
   history: { vi: 'Lịch sử và nhánh', en: 'History and branches' },
+  feed: { vi: 'Thay đổi, sự kiện, webhook', en: 'Changes, events, webhooks' },
   flood: { vi: 'Mô phỏng ngập', en: 'Floods' },
   cli: { vi: 'Dòng lệnh', en: 'Command line' },
   operations: { vi: 'Vận hành', en: 'Operations' },
