@@ -115,8 +115,11 @@ function geometrySql({ layer, srid }: LayerPlan): RawBuilder<unknown> {
   }
 }
 
-/** RFC 7946 wants outer rings counter-clockwise. */
-const wound = ({ layer }: LayerPlan, shape: RawBuilder<unknown>) => (layer.geometry === 'polygon' || layer.geometry === 'any' ? sql`st_forcepolygonccw(${shape})` : shape)
+/** RFC 7946 wants outer rings counter-clockwise. PostGIS turns lines round too, whose direction means something. */
+function wound({ layer }: LayerPlan, shape: RawBuilder<unknown>): RawBuilder<unknown> {
+  if (layer.geometry === 'polygon') return sql`st_forcepolygonccw(${shape})`
+  return layer.geometry === 'any' ? sql`case when st_geometrytype(${shape}) in ('ST_Polygon', 'ST_MultiPolygon') then st_forcepolygonccw(${shape}) else ${shape} end` : shape
+}
 
 /** Footprints with a height are drawn up to it. */
 const raised = ({ layer }: LayerPlan, shape: RawBuilder<unknown>) => (layer.threeD?.form === 'extrude' ? sql`case when v.height > 0 then st_force3dz(${shape}, v.height) else ${shape} end` : shape)

@@ -78,7 +78,9 @@ function geometrySql(layer: Layer, crs: Crs): RawBuilder<unknown> {
   const there = crs.srid === 4326 ? own
     : crs.srid === layer.surveyed?.srid ? sql`coalesce(v.geom_native, st_transform(v.geom, ${sql.lit(crs.srid)}))`
     : crs.srid === 3857 ? sql.ref('v.geom_3857') : sql`st_transform(v.geom, ${sql.lit(crs.srid)})`
-  const wound = layer.geometry === 'polygon' || layer.geometry === 'any' ? sql`st_forcepolygonccw(${there})` : there
+  // PostGIS turns lines round too, whose direction means something.
+  const wound = layer.geometry === 'polygon' ? sql`st_forcepolygonccw(${there})`
+    : layer.geometry === 'any' ? sql`case when st_geometrytype(${there}) in ('ST_Polygon', 'ST_MultiPolygon') then st_forcepolygonccw(${there}) else ${there} end` : there
   return crs.axes === 'lat,lon' ? sql`st_flipcoordinates(${wound})` : wound
 }
 
