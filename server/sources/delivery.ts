@@ -2,6 +2,7 @@
  * What one fetch brought, frozen on disk under its hash: a dry run, an approval and a repetition read the same bytes.
  * A file stays as it came; pages of a service become GeoJSON by lines.
  */
+import { once } from 'node:events'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { readdir, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -93,10 +94,7 @@ export class Spool {
     this.#count++
     this.#bytes += line.length
     if (this.#bytes > this.maxBytes) throw new Problem(502, 'upstream', `The source delivers more than ${this.maxBytes} bytes. Allow more with maxBytes if that is right.`)
-    if (!this.out.write(line)) await new Promise<void>((done, fail) => {
-      this.out.once('drain', done)
-      this.out.once('error', fail)
-    })
+    if (!this.out.write(line)) await once(this.out, 'drain')
   }
 
   async keep(name: string, srid: number, notes: readonly string[] = []): Promise<Delivery> {
@@ -126,5 +124,5 @@ export async function spooled(folder: string, maxBytes: number, read: (spool: Sp
 /** Fewer features than the service counted would look like deletions. */
 export function refuseIncomplete(got: number, counted: number | undefined): void {
   if (counted !== undefined && got < counted)
-    throw new Problem(502, 'upstream', `The source says it has ${counted} features, but gave ${got} different ones: it changed while it was read, or its pages overlap. Try again.`)
+    throw new Problem(502, 'upstream', `The source says it has ${counted} features, but gave ${got} different ones: it changed while it was read, its pages overlap, or its identities are not unique. Try again.`)
 }

@@ -72,6 +72,7 @@ class Wfs {
     if (source.crs && wanted !== type.srid && !type.otherSrids.includes(wanted!))
       throw badParameter('crs', `The feature type “${type.name}” is not served in EPSG:${wanted}. It has ${[type.srid, ...type.otherSrids].filter(Boolean).map(code => `EPSG:${code}`).join(', ')}.`)
     let srid: number | undefined
+    let former = ''
     for (let start = 0; ;) {
       const before = spool.count
       const parameters = {
@@ -81,12 +82,17 @@ class Wfs {
         ...(source.identity && attributes.includes(source.identity) ? { sortBy: `${source.identity} ASC` } : {}),
       }
       const page = type.json ? await this.#jsonPage(spool, parameters, wanted) : await this.#gmlPage(spool, parameters)
-      if (srid !== undefined && page.srid !== srid) throw new Problem(502, 'upstream', `${type.name} comes in EPSG:${srid} on one page and in EPSG:${page.srid} on another.`)
-      srid = page.srid
+      if (srid !== undefined && page.features > 0 && page.srid !== srid) throw new Problem(502, 'upstream', `${type.name} comes in EPSG:${srid} on one page and in EPSG:${page.srid} on another.`)
+      srid ??= page.srid
+      if (!type.pages || page.features === 0) return srid
+      const repeated = spool.count === before || page.first === former
+      if (repeated && counted && before >= counted) return srid
+      if (repeated) throw new Problem(502, 'upstream', `${type.name} gives the same page again and again: the service does not keep to startIndex.`)
+      former = page.first
       start += page.features
       fetching.progress(counted ? Math.min(1, spool.count / counted) : 0.5, `${spool.count}${counted ? ` of ${counted}` : ''} features`)
-      if (!type.pages || page.features === 0 || (counted !== undefined ? start >= counted : page.features < type.page)) return srid
-      if (spool.count === before) throw new Problem(502, 'upstream', `${type.name} gives the same page again and again: the service does not keep to startIndex.`)
+      // A full page may be followed by more, whatever was counted: some services count wrongly, and what is not read would be deleted.
+      if (page.features < type.page && counted && start >= counted) return srid
     }
   }
 
@@ -100,8 +106,14 @@ class Wfs {
     const srid = told ?? (wanted !== null && (!looksGeographic(body.features) || isGeographic(wanted)) ? wanted : 4326)
     // Services write GeoJSON x first, also where the URN of the CRS has it otherwise.
     const swap = this.source.axisOrder === 'yx' || (this.source.axisOrder === undefined && srid === 4326 && latitudesFirst(body.features))
-    for (const feature of body.features) await spool.write(toFeature(feature, swap))
-    return { features: body.features.length, srid }
+    for (const feature of body.features) await spool.write(this.#named(toFeature(feature, swap)))
+    return { features: body.features.length, srid, first: JSON.stringify(body.features[0] ?? null) }
+  }
+
+  /** Under the declared identity, so that a feature that comes on two pages is seen. */
+  #named(feature: Feature): Feature {
+    const value = this.source.identity === undefined ? undefined : feature.properties[this.source.identity]
+    return value === undefined || value === null ? feature : { ...feature, sourceId: String(value) }
   }
 
   /** GML is read by the reader of GML files, which knows its axes. */
@@ -118,11 +130,12 @@ class Wfs {
         if (opened.kind !== 'features') throw new Problem(502, 'upstream', 'The service gave no features.')
         const layers = opened.source.layers
         let features = 0
+        let first = ''
         for (const layer of layers) for await (const feature of layer.features()) {
-          features++
-          await spool.write(this.source.axisOrder === 'yx' && feature.geometry ? { ...feature, geometry: swapped(feature.geometry) } : feature)
+          if (features++ === 0) first = JSON.stringify([feature.sourceId, feature.geometry, feature.properties])
+          await spool.write(this.#named(this.source.axisOrder === 'yx' && feature.geometry ? { ...feature, geometry: swapped(feature.geometry) } : feature))
         }
-        return { features, srid: layers.find(layer => layer.srid !== null)?.srid ?? (this.source.crs ? userCrs(this.source.crs) : 4326) }
+        return { features, first, srid: layers.find(layer => layer.srid !== null)?.srid ?? (this.source.crs ? userCrs(this.source.crs) : 4326) }
       } finally {
         await (opened.kind === 'features' ? opened.source.close() : opened.close())
       }
