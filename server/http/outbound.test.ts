@@ -87,6 +87,20 @@ t.test('redirects are bounded, judged anew, and take no secret along', async t =
   t.equal((await ask('/away', { method: 'POST', body: 'x' })).status, 302, 'what is sent stays where it was sent')
 })
 
+t.test('an answer arrives to its last byte, however slowly it is read', async t => {
+  const whole = Buffer.alloc(3_000_001, 'abcdefghij')
+  const { url } = await serverOf(t, ({ url: path }, response) => {
+    if (path === '/gzip') response.writeHead(200, { 'Content-Encoding': 'gzip' }).end(gzipSync(whole))
+    else response.end(whole)
+  })
+  for (const path of ['/plain', '/gzip']) {
+    const { body } = await outbound(`${url}${path}`, { allowPrivate: HERE })
+    const chunks: Buffer[] = []
+    for await (const chunk of body) { chunks.push(chunk as Buffer); await sleep(2) }
+    t.ok(Buffer.concat(chunks).equals(whole), path)
+  }
+})
+
 t.test('size and time are bounded, compressed or not', async t => {
   const megabyte = Buffer.alloc(2 ** 20)
   const bomb = gzipSync(Buffer.alloc(64 * 2 ** 20))

@@ -7,7 +7,7 @@ import { lookup as systemLookup } from 'node:dns/promises'
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
-import { PassThrough, pipeline, Transform, type Readable } from 'node:stream'
+import { pipeline, Transform, type Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { badParameter, Problem } from '../errors.js'
 import { mayReach, parseAllowed, type Allowed } from './address.js'
@@ -163,26 +163,21 @@ function boundedBody(answer: IncomingMessage, url: URL, { bounds, maxBytes, bodi
   const tooMuch = () => upstream(`${url.origin} answered more than ${maxBytes} bytes.`, { maxBytes })
   const declared = bodiless ? 0 : Number(answer.headers['content-length'])
   let read = 0
-  const limit = new Transform({
+  const body = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       read += chunk.length
       done(read > maxBytes ? tooMuch() : null, chunk)
     },
+    // Whatever broke on the way is told in our words.
+    destroy(error, done) {
+      done(error && bounds.reasonFor(error instanceof Problem || error.name === 'AbortError' ? error : upstream(`The answer of ${url.origin} broke off: ${error.message}.`)) as Error | null)
+    },
   })
-  const stages = [answer, ...bodiless ? [] : decoders(answer, url), limit]
-  // What the caller sees has its own end, so that its errors read as ours.
-  const out = new PassThrough()
   // A body that nobody reads must not end the process when its time is up.
-  out.on('error', () => {})
-  pipeline(stages as unknown as [Readable, Transform], error => {
-    bounds.stop()
-    if (!error) return void out.end()
-    out.destroy(bounds.reasonFor(error instanceof Problem || error.name === 'AbortError' ? error : upstream(`The answer of ${url.origin} broke off: ${error.message}.`)) as Error)
-  })
-  limit.pipe(out, { end: false })
-  out.once('close', () => { if (!limit.readableEnded) answer.destroy() })
-  if (declared > maxBytes) limit.destroy(tooMuch())
-  return out
+  body.on('error', () => {})
+  pipeline([answer, ...bodiless ? [] : decoders(answer, url), body] as unknown as [Readable, Transform], () => bounds.stop())
+  if (declared > maxBytes) body.destroy(tooMuch())
+  return body
 }
 
 function decoders({ headers }: IncomingMessage, url: URL): Transform[] {

@@ -1,6 +1,6 @@
 /** WFS 2.0 (ISO 19142): what it can do, what its features have, then the features page by page, as GeoJSON or GML as it offers. */
 import { createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { badParameter, Problem } from '../errors.js'
@@ -125,6 +125,7 @@ class Wfs {
       const answer = await ask(this.#url('GetFeature', parameters), { headers: { Accept: 'application/gml+xml, text/xml;q=0.9', ...headers }, signal, maxBytes: PAGE_BYTES, timeoutMs: 600_000 })
       const path = join(scratch, 'page.gml')
       await pipeline(answer.body, createWriteStream(path))
+      if (await isEmptyGml(path, answer.url)) return { features: 0, first: '', srid: 4326 }
       const opened = await openAny(path, 'page.gml')
       try {
         if (opened.kind !== 'features') throw new Problem(502, 'upstream', 'The service gave no features.')
@@ -182,6 +183,13 @@ function attributesOf(schema: XmlElement): string[] {
 function numberMatched({ attributes }: XmlElement): number | undefined {
   const counted = Number(attributes.numberMatched ?? NaN)
   return Number.isInteger(counted) ? counted : undefined
+}
+
+/** A page behind the last holds no member. Throws where it is an exception report. */
+async function isEmptyGml(path: string, url: string): Promise<boolean> {
+  if ((await stat(path)).size > 1 << 16) return false
+  const text = await readFile(path, 'utf8')
+  return !/<(?:\w+:)?(?:featureM|m)embers?\b/.test(text) && parseXml(text, url).name !== ''
 }
 
 function firstPosition(features: readonly { geometry?: Feature['geometry'] }[]): readonly number[] | undefined {

@@ -177,6 +177,9 @@ t.test('a WFS is read as GeoJSON or GML, paged or whole, whatever its capabiliti
   server = { ...whole, answer: asked => (asked.searchParams.get('resultType') === 'hits' ? '<wfs:FeatureCollection xmlns:wfs="http://www.opengis.net/wfs/2.0" numberMatched="0" numberReturned="0"/>' : whole.answer(asked)) }
   { const { identity: _none, ...unnamed } = source; await declare(unnamed) }
   t.match(await sync(), { state: 'successful', inserted: 999 }, 'a wrong count ends nothing early')
+  const asGml = wfs(() => features, { json: false })
+  server = { ...asGml, answer: asked => (asked.searchParams.get('resultType') === 'hits' ? '<wfs:FeatureCollection xmlns:wfs="http://www.opengis.net/wfs/2.0" numberMatched="unknown" numberReturned="0"/>' : asGml.answer(asked)) }
+  t.match(await sync(), { state: 'successful' }, 'nor does none in GML')
   const fails = async (more: Partial<SourceInput>, message: RegExp) => { await forget(); await declare({ ...source, ...more }); t.match(await sync(), { state: 'failed', message }) }
   await fails({ collection: 'pylons' }, /no feature type “pylons”. It has city:lamps, city:poles/)
   await fails({ identity: 'uuid' }, /no attribute “uuid”. It has code, reach, geom/)
