@@ -59,7 +59,8 @@ async function getCity(call: Call, response: Response): Promise<void> {
 /** A layer without its functions, with what the reader may see of it. */
 async function clientLayer({ app, reader, branch }: Call, layer: Layer): Promise<unknown> {
   const { count, bbox, revision, updated } = await app.store.layerSummary(layer, branch)
-  const { rules, sources: _sources, columns: _columns, ...rest } = layer
+  // What divides a layer names columns that the reader may not know of.
+  const { rules, sources: _sources, columns: _columns, divides: _divides, ...rest } = layer
   return {
     ...rest,
     columns: visibleColumns(layer, reader.clearance),

@@ -30,9 +30,8 @@ export async function noteRead(db: Kysely<Database>, args: ViewArgs, columns: re
   if (args.reader.clearance !== 'restricted') return
   const closed = restrictedOf(args, columns)
   if (closed.length === 0) return
-  const entry = { layer: args.layer.id, columns: closed, how: howOf(args) }
-  if (isKnown(args.reader, JSON.stringify(entry))) return
-  await noteAccess(db, args.reader, entry)
+  if (isKnown(args.reader, [args.layer.id, ...closed].join(' '))) return
+  await noteAccess(db, args.reader, { layer: args.layer.id, columns: closed, how: howOf(args) })
 }
 
 /** What a cache hands out without opening the door: the columns that tiles of a layer carry, as far as the reader sees them. */
