@@ -78,7 +78,7 @@ function reasonOf({ instance, rows }: FederationPage): string {
 /** Moves the cursor. */
 async function advance(tx: Transaction<Database>, peer: Peer, page: FederationPage, changed: boolean): Promise<void> {
   const { rows } = await sql<{ name: string }>`
-    update dothi.peers set cursor = ${page.through}::int8, after = ${json(page.after && page.snapshot !== null ? { ...page.after, snapshot: true } : page.after)}::jsonb, latest = greatest(latest, ${page.latest}::int8),
+    update dothi.peers set cursor = ${page.through}::int8, cursor_ms = ${page.throughMs}::int8, after = ${json(page.after && page.snapshot !== null ? { ...page.after, snapshot: true } : page.after)}::jsonb, latest = greatest(latest, ${page.latest}::int8),
       last_contact = now(), last_change = case when ${changed} then now() else last_change end
     where name = ${peer.name} and cursor = ${peer.cursor}::int8 and after is not distinct from ${json(peer.after)}::jsonb
     returning name`.execute(tx)

@@ -109,7 +109,7 @@ const GREETING = Type.Object({
 })
 
 const PAGE = Type.Object({
-  instance: Type.Integer({ minimum: 1, maximum: 8191 }), uid: Type.String(), latest: count, through: count, after: cursor, more: Type.Boolean(), snapshot: Type.Union([count, Type.Null()]),
+  instance: Type.Integer({ minimum: 1, maximum: 8191 }), uid: Type.String(), latest: count, sinceMs: Type.Union([count, Type.Null()]), throughMs: Type.Union([count, Type.Null()]), through: count, after: cursor, more: Type.Boolean(), snapshot: Type.Union([count, Type.Null()]),
   knowledge: Type.Array(Type.Object({ revision: count, known, clockMs: count })),
   rows: Type.Array(Type.Object({
     revision: count, layer: Type.String(), id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), stamps,

@@ -182,6 +182,8 @@ t.test('who cannot federate is told why', async t => {
   await pull(city, 'centre', to(centre))
   const other = await instance(t, 5)
   await t.rejects(pull(city, 'centre', to(other)), /Another store answers/)
+  const backup = { ...to(centre), page: async (query: Parameters<Connection['page']>[0]) => ({ ...await to(centre).page(query), sinceMs: 1 }) }
+  await t.rejects(pull(city, 'centre', backup), /restored from a backup.*--from-start/)
   await t.rejects(declare(city, 'third', { layers: ['nonsense'] }), /no collection/)
   await declare(city, 'third', { layers: ['cables'] })
   const open: Reader = { subject: 'x', roles: ['viewer'], clearance: 'open' }

@@ -18,6 +18,9 @@ export interface FederationPage {
   readonly uid: string
   /** The newest revision there was. */
   readonly latest: number
+  /** When the revisions `since` and `through` were made; null where there is no such revision. */
+  readonly sinceMs: number | null
+  readonly throughMs: number | null
   readonly through: number
   readonly after: RowCursor | null
   readonly more: boolean
@@ -87,7 +90,7 @@ export async function federationPage(store: Store, reader: Reader, query: PageQu
   const isEcho = ({ stamps }: StampedChange) => asker !== undefined && Object.values(stamps).every(([, from, revision]) =>
     from === 0 || (from === asker.instance && revision <= asker.latest) || (from === instance.number && revision <= since))
   return {
-    instance: instance.number, uid: instance.uid, latest: await latestRevision(store, reader),
+    instance: instance.number, uid: instance.uid, latest: await latestRevision(store, reader), ...await times(store, since, page.through),
     through: page.through, after: page.after, more: page.more, snapshot: null,
     knowledge: await knowledgeBetween(store, since, until),
     rows: [...rows, ...lifeless].sort((a, b) => a.revision - b.revision).filter(row => !isEcho(row)),
@@ -111,7 +114,7 @@ async function snapshotPage(store: Store, reader: Reader, { since, after, layers
   }
   const last = changes.length >= limit ? changes.at(-1)! : null
   return {
-    instance: instance.number, uid: instance.uid, latest, rows: await stamped(store, reader, instance.number, changes, revision),
+    instance: instance.number, uid: instance.uid, latest, ...await times(store, since, last ? since : revision), rows: await stamped(store, reader, instance.number, changes, revision),
     knowledge: await knowledgeBetween(store, revision - 1, revision),
     ...(last
       ? { through: since, after: { revision, layer: last.layer, id: last.id }, more: true, snapshot: revision }
@@ -145,6 +148,12 @@ async function lifelessMarks(store: Store, layers: readonly string[], since: num
     select revision, layer, id, stamps from dothi.federation_marks
     where lifeless and revision > ${since}::int8 and revision <= ${through}::int8 and layer = any(${layers}::text[]) order by revision, layer, id`.execute(store.db)
   return rows.map(row => ({ ...row, op: 'delete', row: null }))
+}
+
+async function times(store: Store, since: number, through: number): Promise<{ sinceMs: number | null; throughMs: number | null }> {
+  const ms = sql`(extract(epoch from at) * 1000)::int8`
+  return (await sql<{ sinceMs: number | null; throughMs: number | null }>`
+    select (select ${ms} from dothi.revisions where revision = ${since}::int8) as "sinceMs", (select ${ms} from dothi.revisions where revision = ${through}::int8) as "throughMs"`.execute(store.db)).rows[0]!
 }
 
 async function knowledgeBetween(store: Store, since: number, until: number): Promise<readonly Knowledge[]> {

@@ -33,6 +33,8 @@ export interface Peer {
   /** The last of the peer's revisions that is wholly applied here, and how far into the next one. */
   readonly cursor: number
   readonly after: PeerCursor | null
+  /** When the peer made the revision of the cursor, ms. */
+  readonly cursorMs: number | null
   /** The peer's newest revision, as last heard. */
   readonly latest: number
   readonly state: PeerState
@@ -45,7 +47,7 @@ export interface Peer {
 /** Within a revision of the feed, or within the snapshot that a fresh copy begins with. */
 export interface PeerCursor extends RowCursor { readonly snapshot?: boolean }
 
-const COLUMNS = sql`name, url, token, layers, direction, owners, allow_private as "allowPrivate", paused, instance, uid, columns, notes, cursor, after, latest,
+const COLUMNS = sql`name, url, token, layers, direction, owners, allow_private as "allowPrivate", paused, instance, uid, columns, notes, cursor, cursor_ms as "cursorMs", after, latest,
   case when paused then 'paused' else state end as state, last_error as "lastError", failures, last_contact as "lastContact", last_change as "lastChange"`
 
 export async function listPeers(store: Store): Promise<readonly Peer[]> {
@@ -94,7 +96,7 @@ export async function removePeer(store: Store, name: string): Promise<void> {
 export async function updatePeer(store: Store, name: string, { paused, fromStart }: { paused?: boolean; fromStart?: boolean }): Promise<Peer> {
   await getPeer(store, name)
   if (paused !== undefined) await sql`update dothi.peers set paused = ${paused} where name = ${name}`.execute(store.db)
-  if (fromStart) await sql`update dothi.peers set cursor = 0, after = null, uid = null, state = 'new', last_error = null where name = ${name}`.execute(store.db)
+  if (fromStart) await sql`update dothi.peers set cursor = 0, cursor_ms = null, after = null, uid = null, state = 'new', last_error = null where name = ${name}`.execute(store.db)
   return getPeer(store, name)
 }
 
@@ -127,19 +129,23 @@ export async function agree(store: Store, peer: Peer, greeting: Greeting): Promi
   if (greeting.number === own.number && greeting.uid === own.uid) throw new Refused(`${peer.url} is this instance itself; a peer is another one.`)
   if (greeting.number === own.number) throw new Refused(`Both instances have the number ${own.number}, so their feature ids would collide: run \`dothi instance NUMBER\` on the one that is still empty.`)
   if (peer.uid !== null && peer.uid !== greeting.uid) throw new Refused(`Another store answers at ${peer.url} than before (number ${greeting.number}, formerly ${peer.instance}). If that is meant, run \`dothi peer sync --from-start ${quoted(peer.name)}\`.`)
-  if (peer.uid !== null && greeting.latest < peer.cursor) throw new Refused(`The peer is at revision ${greeting.latest} but had shown ${peer.cursor} before: it was restored from a backup. Run \`dothi peer sync --from-start ${quoted(peer.name)}\` here once it is as it should be.`)
+  if (peer.uid !== null && greeting.latest < peer.cursor) throw restored(peer)
   const compared = peer.layers.map(id => compare(store.catalogue.get(id), greeting.layers.find(layer => layer.id === id), greeting))
   const faults = compared.flatMap(({ fault }) => fault ?? [])
   if (faults.length > 0) throw new Refused(faults.join(' '))
   const columns = Object.fromEntries(compared.map(({ id, common }) => [id, common]))
   const notes = compared.flatMap(({ notes }) => notes)
   const grown = compared.some(({ id, common }) => peer.columns[id] !== undefined && common.some(name => !peer.columns[id]!.includes(name)))
-  const fresh = grown ? sql`, cursor = 0, after = null` : sql``
+  const fresh = grown ? sql`, cursor = 0, cursor_ms = null, after = null` : sql``
   await sql`
     update dothi.peers set instance = ${greeting.number}, uid = ${greeting.uid}::uuid, latest = ${greeting.latest},
       columns = ${JSON.stringify(columns)}, notes = ${JSON.stringify(notes)} ${fresh} where name = ${peer.name}`.execute(store.db)
   return { peer: await getPeer(store, peer.name), layers: peer.layers }
 }
+
+/** A peer that went back in time: what was read of it since is numbered otherwise there now. */
+export const restored = ({ url, name, cursor }: Peer) =>
+  new Refused(`${url} is another than it was at revision ${cursor}: it was restored from a backup. Run \`dothi peer sync --from-start ${quoted(name)}\` here once it is as it should be.`)
 
 const quoted = (name: string) => (/[^\w.-]/.test(name) ? `"${name}"` : name)
 

@@ -5,7 +5,7 @@ import { latestRevision } from '../store/changes.js'
 import { STEWARD, type Store } from '../store/store.js'
 import { applyPage, Overtaken, type ApplyOptions, type AppliedPage } from './apply.js'
 import type { FederationPage, Greeting, PageQuery } from './feed.js'
-import { agree, getPeer, notePeer, type Agreement, type Peer } from './peers.js'
+import { agree, getPeer, notePeer, restored, type Agreement, type Peer } from './peers.js'
 import { instanceOf } from './versions.js'
 
 /** The way to a peer: over HTTP (connection.ts), or straight to a store in a test. */
@@ -98,5 +98,6 @@ function check(peer: Peer, page: FederationPage): void {
   if (page.uid !== peer.uid || page.instance !== peer.instance) throw new Error(`Another store answers at ${peer.url} than a moment ago.`)
   const stray = page.rows.find(row => !peer.layers.includes(row.layer))
   if (stray) throw new Error(`${peer.url} sent rows of “${stray.layer}”, which nobody asked for.`)
+  if (peer.cursorMs !== null && page.sinceMs !== peer.cursorMs) throw restored(peer)
   if (page.through < peer.cursor) throw new Error(`${peer.url} answered with revision ${page.through}, which is before ${peer.cursor}.`)
 }

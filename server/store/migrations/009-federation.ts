@@ -24,6 +24,7 @@ create table dothi.peers (
   columns jsonb not null default '{}',
   notes jsonb not null default '[]',
   cursor bigint not null default 0,
+  cursor_ms bigint,
   after jsonb,
   latest bigint not null default 0,
   state text not null default 'new',
@@ -39,6 +40,7 @@ comment on column dothi.peers.token is 'The secret that the peer gave us; sent t
 comment on column dothi.peers.owners is 'Layer → number of the instance whose value stands where both changed the same field';
 comment on column dothi.peers.columns is 'Layer → columns that both sides have, as last seen';
 comment on column dothi.peers.cursor is 'The last of the peer''s revisions that is wholly applied here';
+comment on column dothi.peers.cursor_ms is 'When the peer made that revision: another time means that it was restored from a backup since';
 comment on column dothi.peers.after is 'How far into the revision after it: {revision, layer, id}';
 
 create table dothi.federation_marks (
