@@ -41,3 +41,13 @@ export function vn2000Proj4({ centralMeridian, scale }: Vn2000Zone): string {
 /** EPSG code → proj4 definition of every VN-2000 CRS. */
 export const VN2000_PROJ4: Readonly<Record<number, string>> = Object.fromEntries(
   [[4756, VN2000_GEOGRAPHIC], ...VN2000_ZONES.map(zone => [zone.srid, vn2000Proj4(zone)])])
+
+/** WKT 1 of a zone with its pinned shift, for files that tell their CRS in words; undefined for what is no zone. */
+export function vn2000Wkt(srid: number): string | undefined {
+  const zone = VN2000_ZONES.find(each => each.srid === srid)
+  if (!zone) return undefined
+  const authority = (code: number) => `AUTHORITY["EPSG","${code}"]`
+  const geographic = `GEOGCS["VN-2000",DATUM["Vietnam_2000",SPHEROID["WGS 84",6378137,298.257223563,${authority(7030)}],TOWGS84[${VN2000_TO_WGS84}],${authority(6756)}],PRIMEM["Greenwich",0,${authority(8901)}],UNIT["degree",0.0174532925199433,${authority(9122)}],${authority(4756)}]`
+  const parameters = Object.entries({ latitude_of_origin: 0, central_meridian: zone.centralMeridian, scale_factor: zone.scale, false_easting: 500_000, false_northing: 0 })
+  return `PROJCS["${zone.name}",${geographic},PROJECTION["Transverse_Mercator"],${parameters.map(([name, value]) => `PARAMETER["${name}",${value}]`).join(',')},UNIT["metre",1,${authority(9001)}],${authority(srid)}]`
+}

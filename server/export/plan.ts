@@ -55,7 +55,7 @@ async function planLayer(call: QueryCall, layer: Layer, srid: number): Promise<L
 async function chosen({ app: { store }, reader, branch }: Pick<QueryCall, 'app' | 'reader' | 'branch'>, ids: readonly string[]): Promise<readonly Layer[]> {
   const all = store.catalogue.for(reader)
   if (ids.length === 1 && ids[0] === ALL) {
-    const there = await Promise.all(all.map(async layer => ((layer.kind !== 'run' || branch !== 'main') && (await store.layerSummary(layer, branch)).count > 0 ? [layer] : [])))
+    const there = await Promise.all(all.map(async layer => (layer.kind !== 'report' && (layer.kind !== 'run' || branch !== 'main') && (await store.layerSummary(layer, branch)).count > 0 ? [layer] : [])))
     const layers = there.flat()
     if (layers.length === 0) throw notFound('There is nothing to export: no layer has features.')
     return layers

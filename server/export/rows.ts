@@ -100,7 +100,10 @@ function encoded(plan: LayerPlan, encoding: GeometryEncoding): RawBuilder<unknow
     case 'envelope': return sql`st_asbinary(st_envelope(${shape}), 'NDR')`
     case 'wkt': return plan.srid === 4326 ? sql`st_astext(${shape}, ${DIGITS})` : sql`st_asewkt(${shape}, ${DIGITS})`
     case 'lonlat': return sql`(select st_x(p) || ' ' || st_y(p) from (select st_pointonsurface(${shape}) as p) as middle)`
-    case 'kml': return sql`st_askml(${raised(plan, shape)}, ${DIGITS})`
+    // PostGIS has no KML for collections, only for what is in them.
+    case 'kml': return plan.layer.geometry === 'any'
+      ? sql`case when st_geometrytype(${shape}) = 'ST_GeometryCollection' then (select '<MultiGeometry>' || string_agg(st_askml(d.geom, ${DIGITS}), '') || '</MultiGeometry>' from st_dump(${shape}) as d) else st_askml(${shape}, ${DIGITS}) end`
+      : sql`st_askml(${raised(plan, shape)}, ${DIGITS})`
     case 'geojson': return sql`'{"type":"Feature","id":' || v.id || ',"geometry":' || coalesce(st_asgeojson(${wound(plan, shape)}, ${DIGITS}, 0), 'null') || ',"properties":' || ${propertiesSql(plan.columns)} || '}'`
   }
 }

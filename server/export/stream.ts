@@ -1,5 +1,6 @@
 /** A plan → the chunks of its file. */
 import { sql } from 'kysely'
+import { vn2000Wkt } from '../../core/vn2000.js'
 import { Problem } from '../errors.js'
 import { POOL_SIZES } from '../store/rights.js'
 import type { Reader, Store } from '../store/store.js'
@@ -50,7 +51,10 @@ function fileOf({ format, plans }: ExportPlan, source: Omit<ExportSource, 'plans
   return zipped(plans.map(plan => ({ name: `${plan.layer.id}${format.extension}`, chunks: format.write({ ...source, plans: [plan] }) })))
 }
 
+/** PostGIS keeps no WKT for what is pinned by hand. */
 async function wktOf(store: Store, srid: number): Promise<string> {
+  const pinned = vn2000Wkt(srid)
+  if (pinned) return pinned
   const { rows } = await sql<{ srtext: string }>`select srtext from spatial_ref_sys where srid = ${srid}`.execute(store.db)
   return rows[0]?.srtext ?? ''
 }
