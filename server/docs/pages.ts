@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Language } from '../ogc/common/media.js'
 
 /** In the order in which people read them. */
-export const PAGES = ['index', 'start', 'viewer', 'import', 'sources', 'layers', 'services', 'history', 'feed', 'flood', 'cli', 'operations', 'problems'] as const
+export const PAGES = ['index', 'start', 'viewer', 'import', 'sources', 'layers', 'quality', 'rights', 'services', 'history', 'feed', 'flood', 'cli', 'operations', 'problems'] as const
 export type PageName = (typeof PAGES)[number]
 
 export const isPage = (name: string): name is PageName => (PAGES as readonly string[]).includes(name)
@@ -17,6 +17,8 @@ export const NAMES: Readonly<Record<PageName, Readonly<Record<Language, string>>
   import: { vi: 'Nạp dữ liệu', en: 'Loading data' },
   sources: { vi: 'Nguồn dữ liệu', en: 'Sources' },
   layers: { vi: 'Các lớp', en: 'Layers' },
+  quality: { vi: 'Chất lượng dữ liệu', en: 'Data quality' },
+  rights: { vi: 'Dữ liệu cá nhân và quyền', en: 'Personal data and rights' },
   services: { vi: 'Dịch vụ', en: 'Services' },
   history: { vi: 'Lịch sử và nhánh', en: 'History and branches' },
   feed: { vi: 'Thay đổi, sự kiện, webhook', en: 'Changes, events, webhooks' },
