@@ -112,7 +112,8 @@ t.test('a peer that cannot be had is told of in one sentence, and tried again', 
 })
 
 t.test('a feed replayed into an empty store gives the identical city, also where it was cut off between', async t => {
-  const [city, copy] = [await exampleStore(t), await exampleStore(t)]
+  const server = await testServer(t, { layers: EXAMPLES })
+  const [city, copy] = [server.store, await exampleStore(t)]
   const lots = Array.from({ length: 300 }, (_, i) => ({
     geometry: { type: 'Polygon' as const, coordinates: [[[108 + i / 1000, 16], [108.0009 + i / 1000, 16], [108 + i / 1000, 16.0009], [108 + i / 1000, 16]]] },
     properties: { code: `L${i}` }, sourceId: String(i), height: i / 7, groundZ: 1 / 3,
@@ -124,9 +125,9 @@ t.test('a feed replayed into an empty store gives the identical city, also where
   let pages = 0
   const connection = directConnection(city, STEWARD)
   const cut = { ...connection, page: (query: Parameters<typeof connection.page>[0]) => { if (++pages === 4) throw new Error('cut'); return connection.page(query) } }
-  const options = { from: 'http://city.example', limit: 50, connection: cut }
-  await t.rejects(replay(copy, options), /cut/)
-  await t.rejects(replay(copy, { ...options, from: 'http://other.example' }), /unfinished replay of http:\/\/city.example/)
+  const options = { from: server.url, limit: 50, token: await server.token('steward'), allowPrivate: true }
+  await t.rejects(replay(copy, { ...options, connection: cut }), /cut/)
+  await t.rejects(replay(copy, { ...options, from: 'http://other.example' }), /unfinished replay of http:\/\/127/)
   await replay(copy, options)
   for (const layer of EXAMPLES.filter(({ kind }) => kind === 'city')) t.equal(
     (await layerHash(copy, { layer, branch: 'main', asOf: 'now', reader: STEWARD })).hash,
