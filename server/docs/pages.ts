@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Language } from '../ogc/common/media.js'
 
 /** In the order in which people read them. */
-export const PAGES = ['index', 'start', 'viewer', 'import', 'sources', 'layers', 'quality', 'rights', 'services', 'history', 'feed', 'flood', 'cli', 'operations', 'problems'] as const
+export const PAGES = ['index', 'start', 'viewer', 'import', 'sources', 'layers', 'quality', 'rights', 'services', 'editing', 'history', 'feed', 'federation', 'flood', 'cli', 'operations', 'problems'] as const
 export type PageName = (typeof PAGES)[number]
 
 export const isPage = (name: string): name is PageName => (PAGES as readonly string[]).includes(name)
@@ -20,8 +20,10 @@ export const NAMES: Readonly<Record<PageName, Readonly<Record<Language, string>>
   quality: { vi: 'Chất lượng dữ liệu', en: 'Data quality' },
   rights: { vi: 'Dữ liệu cá nhân và quyền', en: 'Personal data and rights' },
   services: { vi: 'Dịch vụ', en: 'Services' },
+  editing: { vi: 'Chỉnh sửa', en: 'Editing' },
   history: { vi: 'Lịch sử và nhánh', en: 'History and branches' },
   feed: { vi: 'Thay đổi, sự kiện, webhook', en: 'Changes, events, webhooks' },
+  federation: { vi: 'Liên kết máy chủ', en: 'Federation' },
   flood: { vi: 'Mô phỏng ngập', en: 'Floods' },
   cli: { vi: 'Dòng lệnh', en: 'Command line' },
   operations: { vi: 'Vận hành', en: 'Operations' },
