@@ -8,7 +8,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -88,11 +88,19 @@ class RunningCity {
     const dataDir = mkdtempSync('/tmp/dothi-crash-')
     chmodSync(dataDir, 0o755)
     const city = new RunningCity(dataDir, await freePort())
-    // The drill is a member of the cluster itself, so that it may look at the tables.
-    city.#cluster = await openCluster({ dataDir })
-    await city.revive()
-    city.token = readFileSync(join(dataDir, 'token'), 'utf8').trim()
-    return city
+    try {
+      // The drill is a member of the cluster itself, so that it may look at the tables.
+      city.#cluster = await openCluster({ dataDir })
+      await city.revive()
+      // The steward's token is written as the last step of the start.
+      const token = join(dataDir, 'token')
+      for (let i = 0; i < 600 && !existsSync(token); i++) await sleep(100)
+      city.token = readFileSync(token, 'utf8').trim()
+      return city
+    } catch (error) {
+      await city.stop()
+      throw error
+    }
   }
 
   /** Starts the server where it is down, and waits until server and database answer. */
@@ -371,10 +379,12 @@ const feature = (code: string, random: Dice) => ({ type: 'Feature', geometry: po
 
 /** The features that the city serves, on main and on scenarios, by their code. */
 class Shown {
-  constructor(readonly features: ReadonlyMap<string, readonly Feature[]>) {}
+  /** `at`: how many revisions there were before it was read. */
+  constructor(readonly at: number, readonly features: ReadonlyMap<string, readonly Feature[]>) {}
   of = (branch: string | undefined): readonly Feature[] => this.features.get(branch ?? 'main')!
 
   static async of(city: RunningCity, branches: readonly (string | undefined)[]): Promise<Shown> {
+    const at = await city.revisions()
     const features = new Map<string, Feature[]>()
     for (const branch of branches) {
       const all: Feature[] = []
@@ -388,7 +398,7 @@ class Shown {
       }
       features.set(branch ?? 'main', all)
     }
-    return new Shown(features)
+    return new Shown(at, features)
   }
 }
 
@@ -422,8 +432,12 @@ class Replica {
 
 async function check(city: RunningCity, writers: readonly Writer[], feed: Replica): Promise<string[]> {
   const branches = [...new Set(writers.map(writer => (writer instanceof Editor ? writer.branch : undefined)))]
-  const shown = await Shown.of(city, branches)
-  const log = await city.log()
+  // A job that was waiting when the server died begins when it is back: look until nothing was written meanwhile.
+  let [shown, log, told] = [await Shown.of(city, branches), await city.log(), await feed.follow()]
+  while (await city.revisions() !== log.length || shown.at !== log.length) {
+    await sleep(200)
+    ;[shown, log, told] = [await Shown.of(city, branches), await city.log(), [...told, ...await feed.follow()]]
+  }
   const byReason = new Map<string, number[]>()
   for (const { reason, revision } of log) byReason.set(reason, [...byReason.get(reason) ?? [], revision])
   return [
@@ -433,7 +447,7 @@ async function check(city: RunningCity, writers: readonly Writer[], feed: Replic
     ...[...byReason].filter(([reason, revisions]) => reason.startsWith('drill ') && revisions.length > 1).map(([reason, revisions]) => `${reason} was written as ${revisions.join(' and ')}`),
     ...writers.flatMap(writer => [...writer.acknowledged].filter(([key, revision]) => byReason.get(`drill ${key}`)?.[0] !== revision).map(([key, revision]) => `${key} was acknowledged as revision ${revision}, which it is not`)),
     ...(await Promise.all(LAYERS.map(async layer => ({ layer, n: await city.brokenHistories(layer) })))).filter(({ n }) => n > 0).map(({ layer, n }) => `${n} versions of ${layer} do not end where the next begins`),
-    ...await feed.follow(),
+    ...told,
     ...feed.differs(shown),
   ]
 }
