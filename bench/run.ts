@@ -1,6 +1,7 @@
 /** `make bench`: every comparison, as a table and in bench/latest.json. */
 import { writeFileSync } from 'node:fs'
 import { eventsBench } from './events.js'
+import { historyBench } from './history.js'
 import { importBench } from './import.js'
 import { machine, table } from './result.js'
 import type { Result } from './result.js'
@@ -9,7 +10,7 @@ import { withWorkbench } from './workbench.js'
 
 const results: Result[] = []
 await withWorkbench(async workbench => {
-  for (const bench of [importBench, tilesBench, eventsBench]) results.push(...await bench(workbench))
+  for (const bench of [importBench, tilesBench, eventsBench, historyBench]) results.push(...await bench(workbench))
 })
 console.log(table(results, machine()))
 writeFileSync('bench/latest.json', `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), results }, null, 2)}\n`)

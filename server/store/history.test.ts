@@ -9,7 +9,9 @@ import { applyEdits, type Edit } from './edits.js'
 import { EXAMPLES, exampleStore, LOTS, WELLS } from './example-store.js'
 import { layerDiff, revisionLog, versionsOf, type DiffRow } from './history.js'
 import { lineageOf, mergeFeatures, splitFeature } from './lineage.js'
+import { testDatabase } from '../testing/test-cluster.js'
 import { branchDiff, discardBranch, mergeBranch, rebaseBranch } from './merge.js'
+import { openStore } from './open-store.js'
 import { PUBLIC, STEWARD, type Branch, type Row, type Store, type ViewArgs } from './store.js'
 import { restoreFeature, undoRevision } from './undo.js'
 
@@ -388,4 +390,48 @@ t.test('attachments are versioned with their feature, on main and on branches', 
   await change(store, id, { name: 'in main' })
   await mergeBranch(store, { reader: STEWARD, branch })
   t.strictSame([await told(), await told({ branch }), await names(store)], [['three.png'], ['three.png'], ['in main']])
+})
+
+// ---- what it costs, and what came before -------------------------------------------------------------------------
+
+t.test('a branch costs what its edits cost: reading it looks at overlays by index, and at nothing of the city twice', async t => {
+  const store = await exampleStore(t)
+  await store.withRevision({ actor: 'me', reason: 'bulk' }, ({ tx }) => sql`insert into city.wells (geom, name) select st_setsrid(st_makepoint(108 + (i % 200) / 1e3, 16 + (i / 200) / 1e3), 4326), 'w' || i from generate_series(1, 20000) i`.execute(tx))
+  const [branch, other] = [await newBranch(store), await newBranch(store)]
+  const ids = (await rows(store, { columns: [] })).slice(0, 3000).map(({ id }) => id as number)
+  await edit(store, ids.map((id): Edit => ({ action: 'update', layer: WELLS, id, feature: { properties: { depth: 1 } } })), other)
+  await edit(store, ids.slice(0, 2).map((id): Edit => ({ action: 'update', layer: WELLS, id, feature: { properties: { depth: 1 } } })), branch)
+  t.equal((await sql`select from branch.wells where branch = ${branch}::uuid`.execute(store.db)).rows.length, 2, 'rows of the edit only')
+  await sql`analyze city.wells, branch.wells`.execute(store.db)
+  const view = await store.view({ layer: WELLS, branch, asOf: 'now', reader: PUBLIC, columns: ['name'], bbox: { box: [12030000, 1804000, 12032000, 1806000], srid: 3857 } })
+  const { rows: plan } = await sql<{ 'QUERY PLAN': unknown[] }>`explain (format json, analyze) ${view}`.execute(store.pool('open'))
+  type Node = { 'Node Type': string; 'Relation Name'?: string; Schema?: string; 'Actual Rows'?: number; 'Actual Loops'?: number; 'Rows Removed by Filter'?: number; Plans?: Node[] }
+  const nodes = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodes)]
+  const all = nodes((plan[0]!['QUERY PLAN'][0] as { Plan: Node }).Plan)
+  t.strictSame(all.filter(node => node['Node Type'] === 'Seq Scan'), [], 'no table is read from end to end')
+  t.ok(all.filter(node => node['Node Type'].includes('Index')).length >= 2)
+})
+
+t.test('a database of the version before is brought up: overlays get their base, and merge as new ones do', async t => {
+  const database = await testDatabase({ layers: EXAMPLES })
+  t.teardown(() => database.drop())
+  const open = () => openStore({ connection: database.connection, layers: EXAMPLES })
+  const old = await open()
+  const id = await add(old, { name: 'a', depth: 1 })
+  const branch = await newBranch(old)
+  await change(old, id, { name: 'ours' }, branch)
+  await change(old, id, { name: 'ours too' }, branch)
+  await change(old, id, { depth: 2 })
+  await sql.raw(`${EXAMPLES.filter(({ kind }) => kind === 'city').map(layer => `drop trigger base on branch.${layer.id}; alter table branch.${layer.id} drop column base_revision;`).join('\n')}
+    drop table dothi.lineage, dothi.attachments, dothi.blobs, dothi.blob_chunks; drop function dothi.overlay_base;
+    delete from public.dothi_migrations where name = '006-history'; update dothi.layer_tables set fingerprint = 'of before';`).execute(old.db)
+  await old.close()
+  const store = await open()
+  t.teardown(() => store.close())
+  t.strictSame((await sql`select revision, base_revision from branch.wells order by revision`.execute(store.db)).rows, [{ revision: 2, base_revision: 1 }, { revision: 3, base_revision: 1 }])
+  t.match(await mergeBranch(store, { reader: STEWARD, branch }), { changed: 1, count: 0 })
+  t.strictSame((await rows(store)).map(({ name, depth }) => [name, depth]), [['ours too', 2]])
+  const fresh = await newBranch(store)
+  await change(store, id, { depth: 9 }, fresh)
+  t.equal((await sql<{ base: number }>`select base_revision as base from branch.wells where branch = ${fresh}::uuid`.execute(store.db)).rows[0]!.base, 5)
 })

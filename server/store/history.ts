@@ -189,9 +189,9 @@ const DIFFED = 500
 /** Features that differ, by id, after `after`. What was changed and changed back does not differ; nor does what differs only where the reader may not look. */
 export async function* layerDiff(store: Store, query: DiffQuery, after = 0): AsyncGenerator<readonly DiffRow[]> {
   const { layer, branch, reader, from, to } = query
-  const [before, now] = await Promise.all([from, to].map(asOf => store.view({ layer, branch, asOf, reader })))
+  const [before, now] = [await store.view({ layer, branch, asOf: from, reader }), await store.view({ layer, branch, asOf: to, reader })]
   const read = async (view: typeof before, ids: readonly number[]) => {
-    const { rows } = await sql<Version>`select ${recordColumns(layer, reader)} from ${view!.as('v')} where v.id = any(${ids}::int8[])`.execute(store.pool(reader.clearance))
+    const { rows } = await sql<Version>`select ${recordColumns(layer, reader)} from ${view.as('v')} where v.id = any(${ids}::int8[])`.execute(store.pool(reader.clearance))
     return new Map(rows.map(row => [row.id, recordOf(layer, row)]))
   }
   for (let last = after; ;) {

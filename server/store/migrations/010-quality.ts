@@ -73,9 +73,10 @@ begin
   if to_regclass('dothi.' || name) is not null then return; end if;
   perform pg_advisory_xact_lock(hashtext('dothi.access_log'));
   if to_regclass('dothi.' || name) is not null then return; end if;
-  execute format('create table dothi.%I partition of dothi.access_log for values from (%L) to (%L)', name,
+  -- “if not exists” all the same: what another transaction made while this one waited may not be seen here yet.
+  execute format('create table if not exists dothi.%I partition of dothi.access_log for values from (%L) to (%L)', name,
     month::timestamp at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
-  execute format('create trigger keep_all before truncate on dothi.%I for each statement execute function dothi.refuse()', name);
+  execute format('create or replace trigger keep_all before truncate on dothi.%I for each statement execute function dothi.refuse()', name);
 end $$;
 comment on function dothi.access_log_month is 'Makes the partition of a month (UTC) unless it is there';
 
