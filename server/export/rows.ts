@@ -2,7 +2,7 @@
 import { sql, type RawBuilder, type Transaction } from 'kysely'
 import type { Column } from '../../layers/layer.js'
 import type { Database } from '../store/database.js'
-import type { Reader, Store } from '../store/store.js'
+import type { Reader, Store, View } from '../store/store.js'
 import { SIMULATION_LABEL } from '../../simulation/manifest.js'
 import type { ExportRow, GeometryEncoding, LayerPlan, RowOptions } from './export.js'
 
@@ -42,9 +42,8 @@ export async function openSnapshot(store: Store, { clearance }: Reader, signal: 
   }
 }
 
-/** Batches of rows of one layer. */
-export async function* layerRows(store: Store, { tx }: Snapshot, plan: LayerPlan, options: RowOptions, signal: AbortSignal): AsyncGenerator<readonly ExportRow[]> {
-  const view = await store.view(plan.query.view)
+/** Batches of rows of one layer, as the one door has opened it. */
+export async function* layerRows(view: View, { tx }: Snapshot, plan: LayerPlan, options: RowOptions, signal: AbortSignal): AsyncGenerator<readonly ExportRow[]> {
   const order = options.clustered ? sql`v.geom` : sql`v.id`
   await sql`declare export_rows no scroll cursor for select ${selected(plan, options)} from ${view} as v order by ${order}`.execute(tx)
   try {

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { vn2000Wkt } from '../../core/vn2000.js'
 import { Problem } from '../errors.js'
 import { POOL_SIZES } from '../store/rights.js'
-import type { Reader, Store } from '../store/store.js'
+import type { Reader, Store, View } from '../store/store.js'
 import type { Classification } from '../../layers/layer.js'
 import type { ExportRow, ExportSource, LayerPlan, RowOptions } from './export.js'
 import type { ExportPlan } from './plan.js'
@@ -23,10 +23,13 @@ export interface StreamOptions {
 export async function* exportChunks(store: Store, reader: Reader, plan: ExportPlan, { signal, onRows }: StreamOptions): AsyncGenerator<Uint8Array | string> {
   const leave = takeSlot(store, reader.clearance)
   try {
+    // Before the first byte: the door says what is not there, and is asked once a layer.
+    const views = new Map<string, View>()
+    for (const { layer, query } of plan.plans) views.set(layer.id, await store.view(query.view))
     const snapshot = await openSnapshot(store, reader, signal)
     let written = 0
     async function* rows(layer: LayerPlan, options: RowOptions): AsyncGenerator<readonly ExportRow[]> {
-      for await (const batch of layerRows(store, snapshot, layer, options, signal)) {
+      for await (const batch of layerRows(views.get(layer.layer.id)!, snapshot, layer, options, signal)) {
         yield batch
         // A second look at the boxes, for an index, is no second export.
         if (options.geometry !== 'envelope') onRows?.(written += batch.length)
