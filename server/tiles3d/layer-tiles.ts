@@ -2,6 +2,7 @@
  * A layer as 3D tiles: the tree from one query, then each tile from the rows of its ids.
  * Every row comes through the store's one door, for the reader who asks.
  */
+import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import type { BBox } from '../../core/bbox.js'
 import type { Tile } from '../../core/tile-matrix.js'
@@ -25,6 +26,8 @@ export interface TilesOf {
 
 /** A feature's place, with what its rows alone do not say. */
 export interface PlacedFeature extends Placed {
+  /** The write that made its row. */
+  readonly revision: number
   readonly ground: Ground
 }
 
@@ -40,6 +43,8 @@ export interface Ground {
 export interface LayerTree {
   readonly root: TileNode<PlacedFeature> | null
   readonly tiles: ReadonlyMap<string, TileNode<PlacedFeature>>
+  /** Hash of all that a tile's bytes follow from: equal where two trees have the same tile. */
+  readonly hashes: ReadonlyMap<string, string>
   readonly count: number
 }
 
@@ -56,7 +61,7 @@ export async function buildLayerTree(store: Store, of: TilesOf): Promise<LayerTr
   const levels = levelColumns(layer, reader)
   const view = await store.view({ ...of, columns: levels.map(column => column.name) })
   const { rows } = await sql<Row>`
-    select v.id, st_xmin(v.geom) as west, st_ymin(v.geom) as south, st_xmax(v.geom) as east, st_ymax(v.geom) as north,
+    select v.id, v.revision, st_xmin(v.geom) as west, st_ymin(v.geom) as south, st_xmax(v.geom) as east, st_ymax(v.geom) as north,
       v.ground_z, v.height, st_zmin(v.solid) as solid_min, st_zmax(v.solid) as solid_max
       ${sql.join([sql``, ...levels.map(column => sql.ref(`v.${column.name}`))])}
     from ${view.as('v')} where not st_isempty(v.geom)
@@ -65,7 +70,15 @@ export async function buildLayerTree(store: Store, of: TilesOf): Promise<LayerTr
   const { geoidOffset } = await store.city()
   const features = rows.map((row, i) => place(layer, row, ground[i]!, geoidOffset))
   const root = buildTree(features)
-  return { root, tiles: new Map(root ? [...tilesOf(root)].filter(tile => tile.content).map(tile => [tileName(tile), tile]) : []), count: rows.length }
+  const tiles = new Map(root ? [...tilesOf(root)].filter(tile => tile.content).map(tile => [tileName(tile), tile]) : [])
+  // Rows of a run carry no revision; draped lines follow the terrain.
+  const beneath = layer.kind === 'run' ? await tilesRevision(store, of) : await terrainRevision(store, of)
+  return { root, tiles, hashes: new Map([...tiles].map(([name, tile]) => [name, hashOf(tile, beneath)])), count: rows.length }
+}
+
+function hashOf({ features }: TileNode<PlacedFeature>, beneath: number): string {
+  const numbers = Float64Array.from([beneath, ...features.flatMap(({ id, revision, ground }) => [id, revision, ground.level, ground.low, ground.high])])
+  return createHash('sha256').update(new Uint8Array(numbers.buffer)).digest('base64url').slice(0, 22)
 }
 
 /** Columns that say how high a feature lies, as far as the reader may see them. */
@@ -103,7 +116,7 @@ function place(layer: Layer, row: Row, ground: Ground, geoidOffset: number): Pla
   const [low, high] = heightRange(layer, row, ground)
   const [width, depth] = extentM(box)
   return {
-    id: row.id as number, box, ground,
+    id: row.id as number, revision: row.revision as number, box, ground,
     minHeight: low + geoidOffset, maxHeight: high + geoidOffset,
     size: Math.hypot(width, depth, high - low),
   }

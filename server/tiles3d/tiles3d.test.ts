@@ -170,7 +170,7 @@ t.test('the tree has each feature once, the largest first, within boxes that hol
 
 t.test('a tileset names its tiles relatively, ends them in .glb, and stays within the rules of 3D Tiles 1.1', async t => {
   const root = buildTree(scattered(12_000))!
-  const json: any = tilesetJson(root, { query: '?rev=7', generator: 'dothi', title: 'Houses' })
+  const json: any = tilesetJson(root, { query: () => '?rev=7', generator: 'dothi', title: 'Houses' })
   t.equal(json.asset.version, '1.1')
   const walk = (tile: any, parent: any): number => {
     if (tile.content) t.match(tile.content.uri, /^\d+\/\d+\/\d+\.glb\?rev=7$/)
@@ -188,7 +188,7 @@ t.test('a tileset names its tiles relatively, ends them in .glb, and stays withi
   t.equal(walk(json.root, null), [...tilesOf(root)].length)
   const far = [...tilesOf(buildTree([...scattered(100), { ...scattered(1)[0]!, id: 101, box: [7, 43, 7, 43] as const }])!)]
   t.ok(far.length > 2 && far.every(tile => (tile.z < 9) === (tile.features.length === 0)), 'cities far apart share no tile')
-  t.equal((tilesetJson(null, { query: '', generator: 'dothi', title: '' }) as any).root.content, undefined, 'an empty layer has an empty tileset')
+  t.equal((tilesetJson(null, { query: () => '', generator: 'dothi', title: '' }) as any).root.content, undefined, 'an empty layer has an empty tileset')
   t.equal(buildTree(Array.from({ length: 1500 }, (_, i) => ({ id: i, box: [1, 1, 1, 1] as const, minHeight: 0, maxHeight: 1, size: 1 })))!.features.length, 1500, 'features on one spot end in one leaf')
 })
 
@@ -332,6 +332,23 @@ t.test('3D tiles and terrain of a real store', async t => {
     const old = await names(Promise.all(uris(then.root).map(uri => get(`/3dtiles/houses/${uri}`))))
     t.ok(old.includes('Đình') && !old.includes('Mới'))
     t.match(uris(then.root)[0], `asOf=${first.revision}`)
+  })
+
+  await t.test('an edit changes the address and the ETag of the tiles it changes, and of no others', async t => {
+    const before = await glbs('houses')
+    await store.withRevision({ actor: 'test', reason: 'edit' }, async ({ tx }) => { await sql`update city.houses set name = 'Một căn' where name = 'Nhà 77'`.execute(tx) })
+    const after = await glbs('houses')
+    const old = new Map(before.map(tile => [tile.uri.split('?')[0], tile]))
+    const changed = after.filter(tile => tile.uri !== old.get(tile.uri.split('?')[0])!.uri)
+    t.equal(changed.length, 1, `of ${after.length} tiles`)
+    t.ok(property(readGlb(changed[0]!.bytes), 'name').includes('Một căn'))
+    for (const tile of after) {
+      const was = old.get(tile.uri.split('?')[0])!
+      t.equal(Buffer.compare(tile.bytes, was.bytes) === 0, tile !== changed[0])
+      t.equal(tile.headers.get('etag') === was.headers.get('etag'), tile !== changed[0])
+      t.match(tile.headers.get('cache-control'), /immutable/)
+    }
+    t.strictSame((await get(`/3dtiles/houses/${old.get(changed[0]!.uri.split('?')[0])!.uri}`)).bytes, old.get(changed[0]!.uri.split('?')[0])!.bytes, 'who has the old tileset gets the old tile')
   })
 
   await t.test('a scenario shows its own houses over the city\'s, and the city does not', async t => {

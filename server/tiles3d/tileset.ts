@@ -6,7 +6,7 @@ const RADIANS = Math.PI / 180
  * The tree as an explicit 3D Tiles 1.1 tileset. Content addresses are relative and end in `.glb` before the query,
  * because clients tell the kind of content by that.
  */
-export function tilesetJson(root: TileNode | null, { query, generator, title }: { readonly query: string; readonly generator: string; readonly title: string }): object {
+export function tilesetJson(root: TileNode | null, { query, generator, title }: { readonly query: (tile: TileNode) => string; readonly generator: string; readonly title: string }): object {
   return {
     asset: { version: '1.1', generator, extras: { title } },
     // Error of showing nothing at all.
@@ -15,11 +15,11 @@ export function tilesetJson(root: TileNode | null, { query, generator, title }: 
   }
 }
 
-function tileJson(node: TileNode, query: string): object {
+function tileJson(node: TileNode, query: (tile: TileNode) => string): object {
   return {
     boundingVolume: { region: region(node.bounds) },
     geometricError: round(node.geometricError, 2),
-    ...(node.content && { content: { uri: `${node.z}/${node.x}/${node.y}.glb${query}`, ...(node.children.length && { boundingVolume: { region: region(node.content) } }) } }),
+    ...(node.content && { content: { uri: `${node.z}/${node.x}/${node.y}.glb${query(node)}`, ...(node.children.length && { boundingVolume: { region: region(node.content) } }) } }),
     ...(node.children.length && { children: node.children.map(child => tileJson(child, query)) }),
   }
 }
