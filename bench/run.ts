@@ -7,10 +7,11 @@ import { machine, table } from './result.js'
 import type { Result } from './result.js'
 import { tilesBench } from './tiles.js'
 import { withWorkbench } from './workbench.js'
+import { writesBench } from './writes.js'
 
 const results: Result[] = []
 await withWorkbench(async workbench => {
-  for (const bench of [importBench, tilesBench, eventsBench, historyBench]) results.push(...await bench(workbench))
+  for (const bench of [importBench, tilesBench, eventsBench, historyBench, writesBench]) results.push(...await bench(workbench))
 })
 console.log(table(results, machine()))
 writeFileSync('bench/latest.json', `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), results }, null, 2)}\n`)
