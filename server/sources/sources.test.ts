@@ -165,7 +165,7 @@ t.test('what is suspicious lands nothing, is listed, and can be approved as it w
   upstream.give(poles(3))
   const approved = await call('POST', `/sources/evn/syncs/${shrinking.job}/approval`, {})
   t.equal(approved.status, 201)
-  for (let i = 0; i < 100 && (await jobs.get(approved.body.jobID))!.finished === null; i++) await sleep(50)
+  for (let i = 0; i < 400 && (await jobs.get(approved.body.jobID))!.finished === null; i++) await sleep(50)
   t.match(await jobs.get(approved.body.jobID), { state: 'successful', result: { deleted: 5, updated: 1, findings: [{ kind: 'shrinks' }] } }, 'what was seen is applied, not what is there by now')
   t.equal((await rows()).length, 15)
   t.match(await sync({ force: true }), { state: 'successful', deleted: 12 }, 'force fetches anew')
@@ -254,7 +254,7 @@ t.test('sources over HTTP: declared by stewards only, secrets never shown, fault
   upstream.give(poles(4))
   const started = await call('POST', '/sources/evn/syncs', { dryRun: true })
   t.match(started, { status: 201, body: { processID: 'sync' } })
-  for (let i = 0; i < 100 && (await jobs.get(started.body.jobID))!.finished === null; i++) await sleep(50)
+  for (let i = 0; i < 400 && (await jobs.get(started.body.jobID))!.finished === null; i++) await sleep(50)
   t.equal((await call('GET', `/sources/evn/syncs/${started.body.jobID}/changes`)).body.features.length, 4)
   t.match((await call('GET', '/sources/evn/syncs')).body.syncs, [{ state: 'successful', result: { inserted: 4 } }])
   t.notMatch(JSON.stringify(await call('GET', `/ogc/jobs/${started.body.jobID}/results`, undefined, null)), /uploads|sha256/, 'paths of the server stay inside')
@@ -268,6 +268,23 @@ t.test('sources over HTTP: declared by stewards only, secrets never shown, fault
   t.equal(again.state, 'successful')
   t.equal((await call('DELETE', '/sources/evn')).body.revision, null)
   t.equal((await sql<any>`select count(*)::int as n from city.poles`.execute(store.db)).rows[0].n, 4, 'its rows stay')
+})
+
+t.test('a sync that is cancelled lands nothing and holds nothing up', async t => {
+  let hang = true
+  const server = createServer((_request, response) => { if (hang) response.write('{"type":'); else response.end(collection(poles(5))) })
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+  t.teardown(() => { server.closeAllConnections(); server.close() })
+  const { server: { store, jobs }, dataDir, sync, rows } = await office(t)
+  await addSource(store, mapped(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`), { actor: 'an', anyFolder: false })
+  const job = await jobs.submit('sync', { source: 'evn', dataDir }, STEWARD)
+  for (let i = 0; i < 100 && (await getSource(store, 'evn')).working === null; i++) await sleep(20)
+  await jobs.cancel(job.id)
+  for (let i = 0; i < 100 && (await getSource(store, 'evn')).working !== null; i++) await sleep(20)
+  t.equal((await jobs.get(job.id))!.state, 'dismissed')
+  t.strictSame([(await getSource(store, 'evn')).working, await rows()], [null, []])
+  hang = false
+  t.match(await sync(), { state: 'successful', inserted: 5 })
 })
 
 t.test('private addresses are reached only where the operator says so', async t => {
@@ -294,7 +311,7 @@ t.test('a schedule runs once for all servers, and once for what was missed', asy
   await addSource(store, mapped(upstream.url, { schedule: '1h' }), { actor: 'an', anyFolder: false })
   await sql`update dothi.sources set next_run = now() - interval '5 hours 10 minutes'`.execute(store.db)
   const servers = [1, 2, 3].map(() => startScheduler({ store, jobs, config: { dataDir } }, { tickMs: 50 }))
-  for (let i = 0; i < 100 && (await getSource(store, 'evn')).lastRevision === null; i++) await sleep(50)
+  for (let i = 0; i < 200 && !(await jobs.list({ kind: 'sync' })).some(job => job.finished); i++) await sleep(50)
   await sleep(200)
   await Promise.all(servers.map(server => server.stop()))
   t.match(await jobs.list({ kind: 'sync' }), [{ state: 'successful', owner: 'an', result: { inserted: 5 } }], 'one job')
@@ -311,7 +328,7 @@ t.test('a dropped file is loaded when it is whole, and put aside', async t => {
   await addSource(store, mapped('poles', { kind: 'folder' }), { actor: 'an', anyFolder: false })
   const folder = join(dataDir, 'drop', 'poles')
   const ended = async (n: number) => {
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 400; i++) {
       const done = (await jobs.list({ kind: 'sync' })).filter(job => job.finished)
       if (done.length >= n) return done
       await sleep(50)
