@@ -115,9 +115,9 @@ function ellipse(record: DxfRecord, tolerance: number): Shape {
   return whole ? { kind: 'area', line: [...line.slice(0, -1), line[0]!] } : { kind: 'line', line }
 }
 
-const SPLINE_STEPS = 8
+const SPLINE_STEPS = 24
 const MAX_SPLINE_POINTS = 100_000
-/** A NURBS curve by de Boor's algorithm, eight chords a span; without knots, the line through its fit points. */
+/** A NURBS curve by de Boor's algorithm, 24 chords a span; without knots, the line through its fit points. */
 function spline(record: DxfRecord): Shape | null {
   const degree = record.number(71, 3)
   const knots = record.all(40).map(Number)

@@ -16,7 +16,7 @@ const TOLERANCE = 0.01
 const MAX_DEPTH = 8
 const MAX_BLOCK_RECORDS = 2_000_000
 const MAX_COPIES = 100_000
-const MAX_DRAWN = 50_000_000
+const MAX_DRAWN = 5_000_000
 const MAX_TEXTS = 3_000_000
 
 interface Entity { readonly record: DxfRecord; readonly parts: readonly DxfRecord[] }
@@ -193,8 +193,8 @@ class Grouper {
   }
 }
 
-interface Place { readonly move: (position: Position) => Position; readonly layer?: string; readonly block?: string; readonly handle: string; readonly depth: number; readonly tolerance: number }
-const HERE: Place = { move: position => position, handle: '', depth: 0, tolerance: TOLERANCE }
+interface Place { readonly move: (position: Position) => Position; readonly layer?: string; readonly block?: string; readonly handle: string; readonly within: readonly string[]; readonly tolerance: number }
+const HERE: Place = { move: position => position, handle: '', within: [], tolerance: TOLERANCE }
 
 function* draw({ record, parts }: Entity, blocks: ReadonlyMap<string, Block>, budget: { drawn: number }, survey: Survey | undefined, place = HERE): Generator<Drawn> {
   if (record.number(67, 0) === 1) { survey?.leave('in paper space'); return }
@@ -232,7 +232,8 @@ function* insert({ record, parts }: Entity, place: Place, blocks: ReadonlyMap<st
   const attributes = Object.fromEntries(parts.filter(part => part.type === 'ATTRIB').map(part => [part.text(2) ?? 'attribute', plainText(part.text(1) ?? '', false)]))
   yield { ...base, attributes, shape: { kind: 'point', at: place.move(axes(at)) } }
   const block = blocks.get(name.toUpperCase())
-  if (!block || place.depth >= MAX_DEPTH) { if (block) survey?.leave('block nested too deep'); return }
+  if (!block) return
+  if (place.within.length >= MAX_DEPTH || place.within.includes(name)) { survey?.leave('blocks within themselves or nested too deep'); return }
   const [cos, sin] = [Math.cos(turn), Math.sin(turn)]
   for (let column = 0; column < columns; column++) {
     for (let row = 0; row < rows; row++) {
@@ -243,7 +244,7 @@ function* insert({ record, parts }: Entity, place: Place, blocks: ReadonlyMap<st
       }
       const copy = columns * rows > 1 ? `${place.handle}.${column}.${row}` : place.handle
       const scale = Math.max(Math.abs(sx), Math.abs(sy), 1e-9)
-      for (const entity of block.entities) yield* draw(entity, blocks, budget, survey, { move, layer: place.layer!, block: name, handle: copy, depth: place.depth + 1, tolerance: place.tolerance / scale })
+      for (const entity of block.entities) yield* draw(entity, blocks, budget, survey, { move, layer: place.layer!, block: name, handle: copy, within: [...place.within, name], tolerance: place.tolerance / scale })
     }
   }
 }

@@ -18,7 +18,7 @@ const FOREIGN = 0.5
 
 export interface Guess {
   readonly encoding: LegacyEncoding | 'unicode'
-  /** 0–1: how many accented words read as Vietnamese, how far the next best is behind, how many words there were. */
+  /** 0–1: the share of accented words that read as Vietnamese, less the doubt that is left by how many of them no other encoding explains. */
   readonly confidence: number
   /** Share of accented words that are Vietnamese syllables. */
   readonly share: number
@@ -29,27 +29,34 @@ export interface Guess {
 export function recognise(texts: readonly string[]): Guess {
   const words = texts.flatMap(accentedWords)
   if (words.length === 0) return { encoding: 'unicode', confidence: 1, share: 1, words: 0 }
-  const scores = [{ encoding: 'unicode' as Guess['encoding'], share: shareOf(words) }, ...CANDIDATES.map(encoding => ({ encoding, share: shareOf(words.map(word => decodeLegacy(word, encoding))) }))]
-  scores.sort((a, b) => b.share - a.share)
+  const scores = (['unicode', ...CANDIDATES] as const).map(encoding => ({ encoding, share: shareOf(words, encoding) })).sort((a, b) => b.share - a.share)
   const [best, next] = scores as [typeof scores[0], typeof scores[0]]
   const asIs = scores.find(s => s.encoding === 'unicode')!
   if (asIs.share >= best.share) return { ...asIs, confidence: asIs.share, words: words.length }
-  const margin = (best.share - next.share) / best.share
-  return { ...best, confidence: round(best.share * Math.min(1, 2 * margin) * (1 - 2 ** (-words.length / 3))), words: words.length }
+  // Words that read as Vietnamese by the best encoding alone: each halves the doubt, by a root.
+  const telling = (best.share - next.share) * words.length
+  return { ...best, confidence: round(best.share * (1 - 2 ** (-telling / 2))), words: words.length }
 }
 
 /** Share of the accented words that read as Vietnamese when the texts are taken for this encoding; 0 where there are none. */
-export function readsAs(texts: readonly string[], encoding: Guess['encoding'] | LegacyEncoding): number {
+export function readsAs(texts: readonly string[], encoding: Guess['encoding']): number {
   const words = texts.flatMap(accentedWords)
-  return words.length === 0 ? 0 : shareOf(encoding === 'unicode' ? words : words.map(word => decodeLegacy(word, encoding)))
+  return words.length === 0 ? 0 : shareOf(words, encoding)
+}
+
+function shareOf(words: readonly string[], encoding: Guess['encoding']): number {
+  const reads = (word: string) => {
+    const letters = (encoding === 'unicode' ? word : decodeLegacy(word, encoding)).replace(/^[“”‘’…–—«»]+|[“”‘’…–—«»]+$/g, '')
+    // `mỲ` is no word, but in TCVN3 capitals look like small letters.
+    return isSyllable(letters) && (encoding.startsWith('tcvn3') || letters.slice(1) === letters.slice(1).toLowerCase() || letters === letters.toUpperCase())
+  }
+  return round(words.filter(reads).length / words.length)
 }
 const round = (share: number) => Math.round(share * 100) / 100
 
-const shareOf = (words: readonly string[]) => round(words.filter(isSyllable).length / words.length)
-
-/** Pieces between ASCII punctuation and spaces that have more than ASCII in them; quotation marks and dashes at their ends do not count. */
+/** Pieces between ASCII punctuation and spaces that have plain letters and more: signs alone (m², °) say nothing. */
 function accentedWords(text: string): string[] {
-  return text.split(/[\t\n\r !-/:-@[-`{-~0-9]+/).map(word => word.replace(/^[“”‘’…–—«»]+|[“”‘’…–—«»]+$/g, '')).filter(word => /[^\x20-\x7e]/.test(word) && word.length < 40)
+  return text.split(/[\t\n\r !-/:-@[-`{-~0-9]+/).filter(word => /[^\x20-\x7e]/.test(word) && /[A-Za-z]/.test(word) && word.length < 40)
 }
 
 /** The encoding that a user named: one of the old Vietnamese ones, or any that a TextDecoder knows. */

@@ -5,7 +5,7 @@ import type { Feature } from '../../core/feature.js'
 import type { GeoJsonGeometry } from '../../core/filter/ast.js'
 import { GeometryFault } from '../../core/geometry/wkb-bytes.js'
 import { sridOfWkt } from './crs.js'
-import { encodingOfBytes } from './encoding.js'
+import { encodingOfBytes, transportOf } from './encoding.js'
 import { badFile, reading } from './fault.js'
 import { layerName } from './geojson.js'
 import { meshShape } from './mesh-shape.js'
@@ -32,7 +32,8 @@ async function sourceLayer(shp: string, asked: string | undefined): Promise<Sour
       await file.close()
     }
   })
-  const declared = asked ?? (cpg ? encodingOf((await readFile(cpg, 'latin1')).trim()) : undefined)
+  const label = cpg ? (await readFile(cpg, 'latin1')).trim() : ''
+  const declared = asked === undefined ? (label ? encodingOf(label) : undefined) : transportOf(asked)
   const table = dbf ? await reading('.dbf file', () => readTableHeader(dbf, declared)) : null
   return {
     name: layerName(shp), srid: prj ? sridOfWkt(await readFile(prj, 'utf8')) : null,

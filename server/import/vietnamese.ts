@@ -87,12 +87,12 @@ function vniTable(): Map<string, string> {
 /** A text as windows-1252 shows its bytes → what was meant, in NFC. Characters that no byte can be leave the text as it is. */
 export function decodeLegacy(text: string, encoding: LegacyEncoding): string {
   // eslint-disable-next-line no-control-regex
-  if (/^[\x20-\x7e\s]*$/.test(text)) return text
+  if (/^[\x20-\x7e\t\n\r]*$/.test(text)) return text
   if (encoding === 'windows-1258') return decode1258(text)
   if ([...text].some(character => byteOf(character) === undefined)) return text
   if (encoding === 'vni') return decodeVni(text)
   const table = TABLES[encoding]!
-  const letters = text.replace(/[^\x20-\x7e]/g, character => table.get(character) ?? character).normalize('NFC')
+  const letters = text.replace(/[^\x20-\x7e\t\n\r]/g, character => table.get(character) ?? character).normalize('NFC')
   if (encoding === 'tcvn3-caps') return letters.toUpperCase()
   return encoding === 'tcvn3' ? restoreCapitals(letters, text) : letters
 }
