@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { eventsBench } from './events.js'
 import { historyBench } from './history.js'
+import { exportBench } from './export.js'
 import { importBench } from './import.js'
 import { machine, table } from './result.js'
 import type { Result } from './result.js'
@@ -11,7 +12,7 @@ import { writesBench } from './writes.js'
 
 const results: Result[] = []
 await withWorkbench(async workbench => {
-  for (const bench of [importBench, tilesBench, eventsBench, historyBench, writesBench]) results.push(...await bench(workbench))
+  for (const bench of [importBench, exportBench, tilesBench, eventsBench, historyBench, writesBench]) results.push(...await bench(workbench))
 })
 console.log(table(results, machine()))
 writeFileSync('bench/latest.json', `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), results }, null, 2)}\n`)
