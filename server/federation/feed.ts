@@ -103,23 +103,33 @@ async function snapshotPage(store: Store, reader: Reader, { since, after, layers
   const latest = await latestRevision(store, reader)
   const revision = asked === 0 ? latest : asked
   const changes: Omit<StampedChange, 'stamps'>[] = []
+  let end: RowCursor | null = null
   for (const layer of [...feedLayers(store, reader, layers)].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    if (after && layer.id < after.layer) continue
+    if (end || (after && layer.id < after.layer)) continue
     const from = after?.layer === layer.id ? after.id : 0
+    const to = await idAfter(store, reader, layer, from, limit - changes.length)
     const view = await store.view({ layer, branch: 'main', asOf: revision, reader })
     const { rows } = await sql<Version>`
-      select ${recordColumns(layer, reader)} from ${view.as('v')} where v.id > ${from}::int8 order by v.id limit ${limit - changes.length}`.execute(store.pool(reader.clearance))
+      select ${recordColumns(layer, reader)} from ${view.as('v')} where v.id > ${from}::int8 and v.id <= ${to}::int8 order by v.id`.execute(store.pool(reader.clearance))
     changes.push(...rows.map(row => ({ revision, layer: layer.id, op: 'insert' as const, id: row.id, row: recordOf(layer, row) })))
-    if (changes.length >= limit) break
+    if (to < Number.MAX_SAFE_INTEGER || changes.length >= limit) end = { revision, layer: layer.id, id: to }
   }
-  const last = changes.length >= limit ? changes.at(-1)! : null
   return {
-    instance: instance.number, uid: instance.uid, latest, ...await times(store, since, last ? since : revision), rows: await stamped(store, reader, instance.number, changes, revision),
-    knowledge: await knowledgeBetween(store, revision - 1, revision),
-    ...(last
-      ? { through: since, after: { revision, layer: last.layer, id: last.id }, more: true, snapshot: revision }
-      : { through: revision, after: null, more: revision < latest, snapshot: null }),
+    instance: instance.number, uid: instance.uid, latest, ...await times(store, since, end ? since : revision),
+    rows: await stamped(store, reader, instance.number, changes, revision), knowledge: await knowledgeBetween(store, revision - 1, revision),
+    ...(end ? { through: since, after: end, more: true, snapshot: revision } : { through: revision, after: null, more: revision < latest, snapshot: null }),
   }
+}
+
+/**
+ * An id with at most `count` features between it and `from`, or the greatest of all where no more are left. Found by the
+ * indexes of ids alone: to order the view itself by id would mean to look at all of it for every page.
+ */
+async function idAfter(store: Store, reader: Reader, layer: Layer, from: number, count: number): Promise<number> {
+  const ids = (schema: string) => sql`(select id from ${sql.table(`${schema}.${layer.id}`)} where id > ${from}::int8 order by id limit ${count})`
+  const { rows: [found] } = await sql<{ last: number | null; n: number }>`
+    select max(id) as last, count(*) as n from (select id from (${ids('city')} union ${ids('history')}) as u order by id limit ${count}) as page`.execute(store.pool(reader.clearance))
+  return found!.n < count ? Number.MAX_SAFE_INTEGER : found!.last!
 }
 
 async function stamped(store: Store, reader: Reader, instance: number, changes: readonly Omit<StampedChange, 'stamps'>[], until: number): Promise<readonly StampedChange[]> {

@@ -224,7 +224,7 @@ async function rowsOfEntries(store: Store, { reader, branch }: RowsQuery, entrie
     const ids = lists.every(list => list !== null) ? [...new Set(lists.flat())] : undefined
     await noteRead(store.db, { layer, reader, branch, asOf: 'now' }, visibleColumns(layer, reader.clearance).map(column => column.name))
     const { rows } = await sql<Version>`
-      ${(branch === 'main' ? mainVersions : branchVersions)({ layer, reader, branch, revisions: [...its.keys()], from, ids })}
+      ${(branch === 'main' ? mainVersions : branchVersions)({ layer, reader, branch, revisions: [...its.keys()], from, ids, limit: entries.length === 1 ? limit : undefined })}
       order by made, id ${entries.length === 1 ? sql`limit ${limit}` : sql``}`.execute(store.pool(reader.clearance))
     for (const row of rows) all.push(changeOf(layer, its.get(row.made)!, row))
   }
@@ -291,7 +291,7 @@ function propertiesSql(columns: readonly Column[], column: (name: string) => Raw
 const exact = (type: Column['type'], column: RawBuilder<unknown>) =>
   type === 'timestamp' ? sql`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')` : column
 
-interface VersionsArgs { readonly layer: Layer; readonly reader: Reader; readonly branch: Branch; readonly revisions: readonly number[]; readonly from: number; readonly ids: readonly number[] | undefined }
+interface VersionsArgs { readonly layer: Layer; readonly reader: Reader; readonly branch: Branch; readonly revisions: readonly number[]; readonly from: number; readonly ids: readonly number[] | undefined; readonly limit: number | undefined }
 
 /** After the cursor; and where the log names the features, those. */
 const among = ({ ids, from }: VersionsArgs) => ids ? sql`v.id = any(${ids}::int8[]) and v.id > ${from}::int8` : sql`v.id > ${from}::int8`
@@ -301,21 +301,23 @@ const among = ({ ids, from }: VersionsArgs) => ids ? sql`v.id = any(${ids}::int8
  * A version that replaced one is an update, whatever statements led there.
  */
 function mainVersions(args: VersionsArgs): RawBuilder<unknown> {
-  const { layer, reader, revisions } = args
+  const { layer, reader, revisions, limit } = args
   const city = sql.table(`city.${layer.id}`)
   const history = sql.table(`history.${layer.id}`)
   const columns = recordColumns(layer, reader)
   const made = sql`v.revision = any(${revisions}::int8[]) and ${among(args)}`
+  // A page of a large revision is read off the index of ids; to order all of it for every page would cost its square.
+  const first = limit === undefined ? sql`` : sql`order by v.id limit ${limit}`
   const op = sql`case when exists (select from ${history} as p where p.id = v.id and p.retired_revision = v.revision) then 'update' else 'insert' end as op`
   return sql`
-    select v.revision as made, ${op}, ${columns} from ${city} as v where ${made}
+    (select v.revision as made, ${op}, ${columns} from ${city} as v where ${made} ${first})
     union all
-    select v.revision as made, ${op}, ${columns} from ${history} as v where ${made}
+    (select v.revision as made, ${op}, ${columns} from ${history} as v where ${made} ${first})
     union all
-    select v.retired_revision as made, 'delete' as op, ${columns} from ${history} as v
+    (select v.retired_revision as made, 'delete' as op, ${columns} from ${history} as v
     where v.retired_revision = any(${revisions}::int8[]) and ${among(args)}
       and not exists (select from ${city} as n where n.id = v.id and n.revision = v.retired_revision)
-      and not exists (select from ${history} as n where n.id = v.id and n.revision = v.retired_revision)`
+      and not exists (select from ${history} as n where n.id = v.id and n.revision = v.retired_revision) ${first})`
 }
 
 /**
