@@ -45,7 +45,7 @@ export async function reconcile(store: Store, db: Kysely<Database>, { revision, 
       mended += await count(tx, sql`
         delete from ${table} as q using checked as r where q.source = r.rule
           and (r.class <> ${classification} or not exists (select from found as f where f.rule = q.source and f.key = q.source_id))
-          and (r.class <> ${classification} or not r.scoped or exists (select from scope_of as s where s.rule = r.rule and (s.id = q.feature_id or (q.other_layer = r.layer and s.id = q.other_id))))`)
+          and (r.class <> ${classification} or not r.scoped or exists (select from scope_of as s where s.rule = r.rule and (s.id = q.feature_id or (r.pairs and s.id = q.other_id))))`)
       const rows = sql`(select w.*, ${fingerprint('w')} as fingerprint from (${worded(classification, wards)}) as w)`
       moved += await count(tx, sql`
         update ${table} as q set last_seen = ${revision}::int8, geom = n.geom, value = n.value, threshold = n.threshold, unit = n.unit, detail = n.detail, severity = n.severity,
@@ -84,11 +84,11 @@ export const fingerprint = (alias: string): RawBuilder<string> => sql`
   md5(concat_ws('|', round(${sql.ref(`${alias}.value`)}::numeric, 3), ${sql.ref(`${alias}.detail`)}, st_astext(st_normalize(${sql.ref(`${alias}.geom`)}), 7)))`
 
 async function ruleTable(tx: Kysely<Database>, checked: readonly Checked[]): Promise<void> {
-  await sql`create temp table checked (rule text, scoped boolean, class text, layer text, severity text, unit text, message_vi text, message_en text, suggestion_vi text, suggestion_en text)`.execute(tx)
+  await sql`create temp table checked (rule text, scoped boolean, pairs boolean, class text, layer text, severity text, unit text, message_vi text, message_en text, suggestion_vi text, suggestion_en text)`.execute(tx)
   if (checked.length === 0) return
   const column = (of: (one: Checked) => string | null) => sql`${checked.map(of)}::text[]`
   await sql`
-    insert into checked select * from unnest(${column(one => one.rule.id)}, ${checked.map(one => one.scoped)}::boolean[], ${column(one => one.classification)}, ${column(one => one.rule.layers[0])},
+    insert into checked select * from unnest(${column(one => one.rule.id)}, ${checked.map(one => one.scoped)}::boolean[], ${checked.map(one => one.rule.pairs === true)}::boolean[], ${column(one => one.classification)}, ${column(one => one.rule.layers[0])},
       ${column(one => one.rule.severity)}, ${column(one => one.rule.unit ?? null)}, ${column(one => (one.rule.message ?? one.rule.title).vi)}, ${column(one => (one.rule.message ?? one.rule.title).en)},
       ${column(one => one.rule.suggestion.vi)}, ${column(one => one.rule.suggestion.en)})`.execute(tx)
 }

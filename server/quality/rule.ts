@@ -27,6 +27,8 @@ export interface QualityRule {
   readonly neighbours?: readonly Neighbour[]
   /** Looks at a network as a whole, so that a change anywhere means all of it. */
   readonly whole?: boolean
+  /** Finds pairs of one layer, from whichever of the two it looks at. */
+  readonly pairs?: boolean
   /** What it finds depends on the day. */
   readonly daily?: boolean
   readonly find: Find

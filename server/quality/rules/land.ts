@@ -11,13 +11,15 @@ const QCVN = 'QCVN 01:2021/BXD'
 
 /** Pairs of a layer's polygons that overlap thicker than a tolerance. Each pair once, under the older feature. */
 export function overlaps(look: Look, layer: string, { thickerThanM, leastM2, where = sql`` }: { thickerThanM: number; leastM2: number; where?: RawBuilder<unknown> }): RawBuilder<unknown> {
+  // The older one first, whichever was looked at: then the overlap is the same to the last digit.
+  const inOrder = (one: 's' | 'o') => sql`case when s.id < o.id then ${look.metres(layer, one)} else ${look.metres(layer, one === 's' ? 'o' : 's')} end`
   const pairs = (first: RawBuilder<unknown>) => sql`
-    select s.id as a, o.id as b, ${look.metres(layer, 's')} as ga, ${look.metres(layer, 'o')} as gb
+    select least(s.id, o.id) as a, greatest(s.id, o.id) as b, ${inOrder('s')} as ga, ${inOrder('o')} as gb
     from ${look.rows(layer)} as s join ${look.rows(layer)} as o on o.geom && s.geom and ${first} and st_intersects(s.geom, o.geom) ${where} where true ${look.scope('s')}`
   // In a scope both directions are looked at, since either of a pair may be what changed.
-  const each = look.everything ? pairs(sql`o.id > s.id`) : sql`select distinct on (least(a, b), greatest(a, b)) * from (${pairs(sql`o.id <> s.id`)}) as q order by least(a, b), greatest(a, b), a`
+  const each = look.everything ? pairs(sql`o.id > s.id`) : sql`select distinct on (a, b) * from (${pairs(sql`o.id <> s.id`)}) as q`
   return sql`
-    select least(p.a, p.b) as feature_id, ${layer}::text as other_layer, greatest(p.a, p.b) as other_id, ''::text as part, st_transform(i.geom, 4326) as geom,
+    select p.a as feature_id, ${layer}::text as other_layer, p.b as other_id, ''::text as part, st_transform(i.geom, 4326) as geom,
       i.area as value, ${leastM2}::float8 as threshold, round(i.thick::numeric, 2)::float8::text as detail
     from (${each}) as p
     cross join lateral (select st_collectionextract(st_intersection(p.ga, p.gb), 3) as geom) as c
@@ -26,7 +28,7 @@ export function overlaps(look: Look, layer: string, { thickerThanM, leastM2, whe
 }
 
 const parcelsOverlap: QualityRule = {
-  id: 'parcels_overlap', layers: ['parcels', 'parcels'], severity: 'warning', unit: 'm²', columns: {},
+  id: 'parcels_overlap', layers: ['parcels', 'parcels'], pairs: true, severity: 'warning', unit: 'm²', columns: {},
   title: { vi: 'Thửa đất không chồng lấn', en: 'Parcels do not overlap' },
   description: { vi: 'Phần chồng dày hơn 5 cm. Mảnh mỏng hơn là sai số làm tròn tọa độ.', en: 'Overlaps thicker than 5 cm; thinner slivers are rounding of coordinates.' },
   message: { vi: 'Chồng lấn {value}, dày trung bình {detail} m', en: 'Overlaps by {value}, {detail} m thick on average' },
@@ -36,7 +38,7 @@ const parcelsOverlap: QualityRule = {
 }
 
 const parcelGaps: QualityRule = {
-  id: 'parcels_gap', layers: ['parcels', 'parcels'], severity: 'warning', unit: 'm', columns: {},
+  id: 'parcels_gap', layers: ['parcels', 'parcels'], pairs: true, severity: 'warning', unit: 'm', columns: {},
   title: { vi: 'Không có khe giữa hai thửa liền kề', en: 'No slivers between neighbouring parcels' },
   description: { vi: 'Khe rộng từ 5 cm đến 50 cm không phải kiệt, mà là ranh chưa khớp.', en: 'A strip of 5 to 50 cm is no lane but a boundary that does not meet.' },
   message: { vi: 'Khe hở {value} giữa hai thửa', en: 'A gap of {value} between two parcels' },
@@ -97,7 +99,7 @@ const buildingStraddles: QualityRule = {
 }
 
 const buildingsOverlap: QualityRule = {
-  id: 'buildings_overlap', layers: ['buildings', 'buildings'], severity: 'warning', unit: 'm²', columns: {},
+  id: 'buildings_overlap', layers: ['buildings', 'buildings'], pairs: true, severity: 'warning', unit: 'm²', columns: {},
   title: { vi: 'Công trình không chồng nhau', en: 'Buildings do not overlap' },
   description: { vi: 'Hai mặt bằng chồng nhau quá 1 m² và dày hơn 20 cm: vẽ hai lần, hoặc nạp hai nguồn.', en: 'Two footprints share more than 1 m², thicker than 20 cm: drawn twice, or loaded from two sources.' },
   message: { vi: 'Chồng {value} lên công trình khác', en: 'Shares {value} with another building' },
@@ -159,7 +161,7 @@ const housingDensity: QualityRule = {
 }
 
 const wardsOverlap: QualityRule = {
-  id: 'wards_overlap', layers: ['wards', 'wards'], severity: 'warning', unit: 'm²', columns: { wards: ['hieu_luc_den'] },
+  id: 'wards_overlap', layers: ['wards', 'wards'], pairs: true, severity: 'warning', unit: 'm²', columns: { wards: ['hieu_luc_den'] },
   title: { vi: 'Phường, xã không chồng lấn', en: 'Wards do not overlap' },
   description: { vi: 'Các đơn vị đang hiệu lực chồng nhau dày hơn 1 m.', en: 'Units in force share ground more than 1 m thick.' },
   message: { vi: 'Chồng {value} lên đơn vị khác', en: 'Shares {value} with another unit' },

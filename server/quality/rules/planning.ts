@@ -31,7 +31,7 @@ const lotOutside: QualityRule = {
 }
 
 const lotsOverlap: QualityRule = {
-  id: 'plan_lots_overlap', layers: ['plan_lots', 'plan_lots'], severity: 'warning', unit: 'm²', columns: { plan_lots: ['plan_code'] },
+  id: 'plan_lots_overlap', layers: ['plan_lots', 'plan_lots'], pairs: true, severity: 'warning', unit: 'm²', columns: { plan_lots: ['plan_code'] },
   title: { vi: 'Ô đất cùng đồ án không chồng nhau', en: 'Lots of one plan do not overlap' },
   description: { vi: 'Chồng quá 1 m² và dày hơn 10 cm. Ô của hai đồ án khác nhau được phép chồng.', en: 'More than 1 m², thicker than 10 cm. Lots of different plans may overlap.' },
   message: { vi: 'Chồng {value} lên ô khác của đồ án', en: 'Shares {value} with another lot of the plan' },

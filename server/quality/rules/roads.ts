@@ -28,7 +28,7 @@ const dangling: QualityRule = {
 }
 
 const crossing: QualityRule = {
-  id: 'road_crossing_unsplit', layers: ['roads', 'roads'], severity: 'warning', columns: { roads: ['bridge', 'tunnel'] },
+  id: 'road_crossing_unsplit', layers: ['roads', 'roads'], pairs: true, severity: 'warning', columns: { roads: ['bridge', 'tunnel'] },
   title: { vi: 'Đường giao nhau cùng mức phải tách tại nút', en: 'Roads that cross at grade are split there' },
   description: { vi: 'Hai đường cắt nhau giữa đoạn mà không có cầu, hầm: mạng lưới không biết ở đó rẽ được.', en: 'Two roads cross between their ends without a bridge or tunnel: the network does not know that one can turn there.' },
   message: { vi: 'Cắt một đường khác mà không có nút', en: 'Crosses another road without a node' },
