@@ -98,10 +98,9 @@ function shapeOf({ parts, implicit }: Gathered, file: GmlContext): Pick<Feature,
     if (!best.some(level => level.ground)) for (const { property } of levels.filter(level => level.ground && level.lod === best[0]!.lod)) ground.push(...valuesOf(property, context).filter(isSurface).flatMap(geometry => facesOf(geometry, context)))
   }
   if (faces.length > 0) return meshShape(faces, { closed, geographic: context.crs.flipped && isDegrees(faces), ground })
-  for (const { property } of flat) {
-    const geometry = valuesOf(property, context).map(value => gmlGeometry(value, context)).find(found => found !== null)
-    if (geometry) return { geometry, ...levelOf(geometry.coordinates) }
-  }
+  // CityGML 3 names the edge of the roof as it names the footprint: the lower one is the footprint.
+  const plain = flat.flatMap(({ property }) => valuesOf(property, context).map(value => gmlGeometry(value, context))).filter(found => found !== null).map(geometry => ({ geometry, ...levelOf(geometry.coordinates) }))
+  if (plain.length > 0) return plain.reduce((lowest, each) => ((each.groundZ ?? Infinity) < (lowest.groundZ ?? Infinity) ? each : lowest))
   return { geometry: null, fault: implicit ? 'an implicit geometry: models of a library are not read' : 'no geometry' }
 }
 

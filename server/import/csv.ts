@@ -6,6 +6,7 @@ import { encodingOfBytes } from './encoding.js'
 import { layerName } from './geojson.js'
 import type { OpenOptions } from './reader.js'
 import type { SourceFile } from './source.js'
+import { westernOf } from './vietnamese.js'
 import { bytesOf, contentHead } from './unpack.js'
 
 const WHAT = 'CSV file'
@@ -91,7 +92,7 @@ function delimiterOf(text: string, name: string): string {
 async function* decodedText(file: string, encoding: string): AsyncGenerator<string> {
   const decoder = new TextDecoder(encoding, { fatal: encoding === 'utf-8' })
   try {
-    for await (const chunk of bytesOf(file, WHAT)) yield decoder.decode(chunk, { stream: true })
+    for await (const chunk of bytesOf(file, WHAT)) { const text = decoder.decode(chunk, { stream: true }); yield encoding === 'windows-1252' ? westernOf(text) : text }
     yield decoder.decode()
   } catch (error) {
     if (error instanceof TypeError) throw badFile('The CSV file begins as UTF-8 but has other bytes further on. Give its encoding with --encoding, for example --encoding windows-1252 or --encoding tcvn3.')

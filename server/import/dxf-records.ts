@@ -1,5 +1,6 @@
 import { badFile } from './fault.js'
 import { bytesOf } from './unpack.js'
+import { westernOf } from './vietnamese.js'
 
 /** One entity, table entry or header variable: what stands from one group 0 (or 9) to the next. */
 export class DxfRecord {
@@ -64,7 +65,8 @@ export async function* dxfRecords(file: string, encoding: string): AsyncGenerato
     for (const each of lines) if (!ended) take(each)
   }
   for await (const chunk of bytesOf(file, WHAT)) {
-    takeAll(decoder.decode(chunk, { stream: true }), false)
+    const text = decoder.decode(chunk, { stream: true })
+    takeAll(encoding === 'windows-1252' ? westernOf(text) : text, false)
     yield batch
     batch = []
   }

@@ -8,6 +8,7 @@ import { badFile } from './fault.js'
 import { featuresOfLines } from './geojson.js'
 import type { OpenOptions } from './reader.js'
 import type { SourceFile, SourceLayer } from './source.js'
+import { westernOf } from './vietnamese.js'
 
 const run = promisify(execFile)
 
@@ -121,7 +122,7 @@ class LineDecoder {
       return this.#utf8.decode(line)
     } catch {
       this.undeclared = true
-      return this.#western.decode(line)
+      return westernOf(this.#western.decode(line))
     }
   }
 }

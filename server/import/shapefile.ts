@@ -10,6 +10,7 @@ import { badFile, reading } from './fault.js'
 import { layerName } from './geojson.js'
 import { meshShape } from './mesh-shape.js'
 import type { SourceFile, SourceLayer } from './source.js'
+import { westernOf } from './vietnamese.js'
 
 /** ESRI Shapefile (.shp with .dbf, .prj, .cpg beside it); several .shp are several layers. Source: ESRI white paper J-7855. */
 export async function openShapefiles(files: readonly string[], { encoding }: { readonly encoding?: string } = {}): Promise<SourceFile> {
@@ -231,7 +232,8 @@ function attributes(record: Buffer, { fields, decoder }: Table): Record<string, 
 function attribute(bytes: Buffer, type: string, decoder: TextDecoder): unknown {
   if (type === 'I' && bytes.length === 4) return bytes.readInt32LE(0)
   if (type === 'O' && bytes.length === 8) return bytes.readDoubleLE(0)
-  const text = decoder.decode(bytes).replaceAll('\0', '').trim()
+  const decoded = decoder.decode(bytes).replaceAll('\0', '').trim()
+  const text = decoder.encoding === 'windows-1252' ? westernOf(decoded) : decoded
   // Stars mark a number too wide for its field: unknown.
   if (text === '' || /^\*+$/.test(text)) return null
   switch (type) {

@@ -27,8 +27,14 @@ const VPS_CONTROLS: Readonly<Record<number, string>> = {
   0x02: 'Ạ', 0x03: 'Ậ', 0x04: 'Ặ', 0x05: 'Ẹ', 0x06: 'Ệ', 0x10: 'Ị', 0x11: 'Ọ', 0x12: 'Ộ', 0x13: 'Ợ', 0x14: 'Ụ', 0x15: 'Ự', 0x19: 'Ỵ', 0x1c: 'Ẫ', 0x1d: 'Ữ',
 }
 
-/** windows-1252 of the bytes 0x80–0x9f; of the rest, character and byte are one number. */
-const WINDOWS_1252 = new TextDecoder('windows-1252').decode(Uint8Array.from({ length: 32 }, (_, i) => 0x80 + i))
+/** windows-1252 of the bytes 0x80–0x9f; of the rest, character and byte are one number. Written out, since some versions of Node decode it as Latin-1. */
+const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ'
+
+/** Control characters that Latin-1 makes of the bytes 0x80–0x9f, as windows-1252 has them. */
+export function westernOf(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return /[\x80-\x9f]/.test(text) ? text.replace(/[\x80-\x9f]/g, character => WINDOWS_1252[character.charCodeAt(0) - 0x80]!) : text
+}
 
 /** Byte that windows-1252 shows as this character; undefined where it has none. */
 function byteOf(character: string): number | undefined {
@@ -92,7 +98,7 @@ export function decodeLegacy(text: string, encoding: LegacyEncoding): string {
   if ([...text].some(character => byteOf(character) === undefined)) return text
   if (encoding === 'vni') return decodeVni(text)
   const table = TABLES[encoding]!
-  const letters = text.replace(/[^\x20-\x7e\t\n\r]/g, character => table.get(character) ?? character).normalize('NFC')
+  const letters = text.replace(/[^\x20-\x7e\t\n\r]/g, character => table.get(character) ?? westernOf(character)).normalize('NFC')
   if (encoding === 'tcvn3-caps') return letters.toUpperCase()
   return encoding === 'tcvn3' ? restoreCapitals(letters, text) : letters
 }
@@ -107,7 +113,7 @@ function decodeVni(text: string): string {
   let out = ''
   for (let i = 0; i < text.length; i++) {
     const pair = VNI.get(text.slice(i, i + 2))
-    if (pair !== undefined && i + 1 < text.length) { out += pair; i++ } else out += VNI.get(text[i]!) ?? text[i]!
+    if (pair !== undefined && i + 1 < text.length) { out += pair; i++ } else out += VNI.get(text[i]!) ?? westernOf(text[i]!)
   }
   return out.normalize('NFC')
 }
