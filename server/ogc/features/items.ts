@@ -107,6 +107,7 @@ export async function getItem(call: Call, response: Response): Promise<void> {
   const links: Link[] = [
     ...selfLinks(call, media, OFFERS, `${layer.title[lang]} ${row.id}`),
     { href: `${call.base}/ogc/collections/${layer.id}`, rel: 'collection', type: JSON_MEDIA.type, title: layer.title[lang] },
+    ...(layer.kind === 'city' ? [{ href: `${call.base}/ogc/collections/${layer.id}/items/${row.id}/versions`, rel: 'version-history', type: JSON_MEDIA.type }] : []),
   ]
   if (media === HTML_MEDIA) {
     response.setHeader('Link', linkHeader(links))
