@@ -333,8 +333,11 @@ async function leave(member: pg.Client, place: Place, binaries: Binaries) {
 
 async function start(place: Place, binaries: Binaries, options: ClusterOptions, attempt: number) {
   const conf = join(place.home, 'tuning.conf')
-  writeFileSync(conf, tuning(place, options))
-  if (place.user) chmodSync(conf, 0o644)
+  // Two processes may start it at once: one must not read what the other has half written, or it would listen elsewhere.
+  const fresh = `${conf}.${process.pid}`
+  writeFileSync(fresh, tuning(place, options))
+  if (place.user) chmodSync(fresh, 0o644)
+  renameSync(fresh, conf)
   rotate(place.log)
   const before = size(place.log)
   try {
