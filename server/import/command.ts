@@ -49,12 +49,15 @@ export function register(program: Command, cli: CliContext): void {
 async function preview(cli: CliContext, file: string, options: Options): Promise<void> {
   const local = await fileOf(cli, file, options)
   try {
-    const found = await previewFile(await cli.store(), { ...choices(options), file: { path: local.path, name: basename(local.path) } }, cli.signal)
+    const found = await previewFile(await cli.store(), { ...choices(fileChoices(file, options)), file: { path: local.path, name: basename(local.path) } }, cli.signal)
     for (const line of previewLines(found)) cli.print(line)
   } finally {
     await local.remove()
   }
 }
+
+/** Of a database, --from has chosen the table already when it was copied. */
+const fileChoices = (file: string, options: Options): Options => (isConnection(file) ? { ...options, from: undefined } : options)
 
 /** A file by its path; the tables of a database as a GeoPackage made of them. */
 async function fileOf(cli: CliContext, file: string, { from }: Options): Promise<{ path: string; remove(): Promise<void> }> {
@@ -69,7 +72,7 @@ async function fileOf(cli: CliContext, file: string, { from }: Options): Promise
 }
 
 async function runJob(cli: CliContext, kind: 'import' | 'publish', file: string, options: Options): Promise<void> {
-  const asked = choices(options)
+  const asked = choices(fileChoices(file, options))
   const local = await fileOf(cli, file, options)
   const frozen = await freeze(local.path, cli.config.dataDir).finally(() => local.remove())
   const inputs: ImportInputs = { file: frozen, dataDir: cli.config.dataDir, ...asked }
