@@ -6,7 +6,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { build, checkNode, installForTests, installPackages, root } from './prepare.mjs'
 
 process.chdir(root)
@@ -19,29 +18,65 @@ const { register } = await import('tsx/esm/api')
 register()
 const { startTestCluster } = await import('../server/testing/test-cluster.ts')
 
+const TIMEOUT_SECONDS = 300
+/** Two at a time: each has a database at work besides. */
+const AT_ONCE = 2
+
 const given = process.argv.slice(2)
 const files = given.length > 0 ? given : testFiles()
 if (!process.env.REAL_DATA) console.log('# REAL_DATA is not set: tests on real files are not selected')
 const cluster = await startTestCluster()
-const tap = spawn(process.execPath, [join(root, 'node_modules/tap/dist/esm/run.mjs'), '--reporter=tap', ...files], {
-  env: { ...process.env, DOTHI_TEST_CLUSTER: cluster.dataDir }, stdio: ['ignore', 'pipe', 'inherit'],
-})
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => tap.kill(signal))
+const running = new Set()
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { queue.length = 0; for (const child of running) child.kill(signal) })
 
-let counts
-for await (const line of createInterface({ input: tap.stdout })) {
-  console.log(line)
-  if (/^# \{.*\btotal: \d+/.test(line)) counts = Object.fromEntries([...line.matchAll(/(\w+): (\d+)/g)].map(([, name, n]) => [name, Number(n)]))
-}
-const code = tap.exitCode ?? await new Promise(done => tap.once('exit', done))
+const queue = [...files]
+const total = { passed: 0, failed: 0, skipped: 0 }
+await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) report(file, await run(file))
+}))
 await cluster.remove()
 
-const { pass = 0, fail = 0, skip = 0, todo = 0 } = counts ?? {}
-const failed = Math.max(fail, code === 0 && pass > 0 ? 0 : 1)
-if (pass + fail === 0) console.log('# no tests were counted: this is a failure')
-if (skip || todo) console.log(`# ${skip} skipped, ${todo} to do`)
-console.log(`${pass} passed, ${failed} failed`)
-process.exitCode = failed > 0 ? 1 : 0
+if (total.passed + total.failed === 0) {
+  console.log('# no tests were counted: this is a failure')
+  total.failed = 1
+}
+if (total.skipped) console.log(`# ${total.skipped} skipped`)
+console.log(`${total.passed} passed, ${total.failed} failed`)
+process.exitCode = total.failed > 0 ? 1 : 0
+
+/** Runs one file as anybody would by hand: `node --import tsx FILE`. */
+async function run(file) {
+  const start = Date.now()
+  const child = spawn(process.execPath, ['--import', 'tsx', file], {
+    env: { ...process.env, DOTHI_TEST_CLUSTER: cluster.dataDir, TAP_TIMEOUT: String(TIMEOUT_SECONDS) }, stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  // Tap tells a file that takes too long; what does not even listen to that is killed a little later.
+  const watchdog = setTimeout(() => child.kill('SIGKILL'), (TIMEOUT_SECONDS + 30) * 1000)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', text => { output += text })
+  const code = await new Promise(done => child.once('close', done))
+  clearTimeout(watchdog)
+  running.delete(child)
+  return { code, output, seconds: (Date.now() - start) / 1000, ...countsOf(output) }
+}
+
+/** Tap's closing line: `# { total: 12, pass: 11, fail: 1 }`. */
+function countsOf(output) {
+  const line = output.match(/^# \{.*\btotal: \d+.*\}$/gm)?.at(-1) ?? ''
+  const { pass = 0, fail = 0, skip = 0, todo = 0 } = Object.fromEntries([...line.matchAll(/(\w+): (\d+)/g)].map(([, name, n]) => [name, Number(n)]))
+  return { passed: pass, failed: fail, skipped: skip + todo }
+}
+
+function report(file, { code, output, seconds, passed, failed, skipped }) {
+  // A file that ends badly, or counts nothing, has failed even if no test of it says so.
+  const bad = code !== 0 || passed + failed === 0 ? Math.max(failed, 1) : failed
+  total.passed += passed
+  total.failed += bad
+  total.skipped += skipped
+  if (bad) console.log(output)
+  console.log(`${bad ? 'not ok' : 'ok'} ${file}: ${passed} passed, ${bad} failed${skipped ? `, ${skipped} skipped` : ''} (${seconds.toFixed(1)} s)`)
+}
 
 function testFiles() {
   const below = dir => readdirSync(dir, { withFileTypes: true }).flatMap(entry =>
