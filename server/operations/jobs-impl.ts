@@ -265,7 +265,8 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
     recover: () => sweep(true),
     runAgain: async (id, owner, options) => runHere(await repeat(id, owner), options),
     get,
-    list: ({ kind, branch, state, limit = 100 } = {}) => select(sql`where true
+    list: ({ kind, branch, state, limit = 100, visibleTo } = {}) => select(sql`where true
+      ${visibleTo === undefined ? sql`` : sql`and (kind = 'flood' or owner = ${visibleTo})`}
       ${kind ? sql`and kind = ${kind}` : sql``} ${branch ? sql`and branch = ${branch}` : sql``} ${state ? sql`and state = ${state}` : sql``}
       order by created desc, id limit ${limit}`),
     cancel: async id => {

@@ -150,9 +150,10 @@ t.test('equal inputs have equal hashes whatever the order of their members', asy
   t.equal(canonical(undefined), 'null')
 })
 
-t.test('jobs over HTTP: anybody sees them, an editor cancels and repeats', async t => {
+t.test('jobs over HTTP: anybody sees floods, an editor cancels and repeats', async t => {
   const { url, jobs, token } = await testServer(t, { layers: NO_LAYERS })
   jobs.register('flood', async ({ signal }, { wait }) => { if (wait) await endless({ signal }); return { massError: 0 } })
+  jobs.register('import', async () => ({ rows: 1 }))
   const [editor, steward] = [await token('editor'), await token('steward')]
   const call = async (method: string, path: string, bearer?: string) => {
     const response = await fetch(url + path, { method, headers: bearer ? { authorization: `Bearer ${bearer}` } : {} })
@@ -173,6 +174,11 @@ t.test('jobs over HTTP: anybody sees them, an editor cancels and repeats', async
   const again = await call('POST', `/ogc/jobs/${done.id}/again`, editor)
   t.match(again, { status: 201, body: { inputsHash: done.inputsHash } })
   t.match(again.location, again.body.jobID)
+  const own = await jobs.submit('import', {}, STEWARD)
+  await until(async () => (await call('GET', `/ogc/jobs/${own.id}`, steward)).body.status === 'successful')
+  for (const path of ['', '/results']) t.equal((await call('GET', `/ogc/jobs/${own.id}${path}`, editor)).status, 404, 'what an import or a sync tells of data is not for others')
+  t.notMatch((await call('GET', '/ogc/jobs')).body.jobs, [{ processID: 'import' }])
+  t.ok((await call('GET', '/ogc/jobs', steward)).body.jobs.some((job: any) => job.jobID === own.id))
   t.match(await call('GET', '/ogc/jobs/nonsense'), { status: 404, body: { status: 404, detail: /There is no job nonsense/ } })
   t.equal((await call('GET', '/ogc/jobs?status=asleep')).status, 400)
   t.equal((await call('GET', '/ogc/jobs?limit=0')).status, 400)

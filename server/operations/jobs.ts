@@ -44,7 +44,8 @@ export interface Jobs {
   /** Runs in this process at once (command line). */
   run(kind: string, inputs: unknown, owner: Reader, options?: { branch?: string; signal?: AbortSignal; onProgress?: (job: Job) => void }): Promise<Job>
   get(id: string): Promise<Job | undefined>
-  list(filter?: { kind?: string; branch?: string; state?: JobState; limit?: number }): Promise<readonly Job[]>
+  /** `visibleTo`: floods, which are everybody's, and this subject's own. */
+  list(filter?: { kind?: string; branch?: string; state?: JobState; limit?: number; visibleTo?: string }): Promise<readonly Job[]>
   cancel(id: string): Promise<void>
   again(id: string, owner: Reader): Promise<Job>
   onChange(listener: (job: Job) => void): () => void

@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox'
 import type { TSchema } from '@sinclair/typebox'
 import { forbidden, notFound, Problem } from '../errors.js'
 import type { Job, JobState } from './jobs.js'
+import type { Reader } from '../store/store.js'
 import type { Call, Operation, Parameter } from './operation.js'
 
 const tags = ['Jobs'] as const
@@ -21,7 +22,7 @@ export const operations: readonly Operation[] = [
     handler: async (call, response) => {
       const { processID: kind, status: state, limit } = call.params
       const branch = call.branch === 'main' ? undefined : call.branch
-      const jobs = await call.app.jobs.list({ kind, state, limit, branch })
+      const jobs = await call.app.jobs.list({ kind, state, limit, branch, ...(!seesAll(call.reader) && { visibleTo: call.reader.subject }) })
       response.json({ jobs: jobs.map(job => statusInfo(job, call)), links: [link(`${call.base}/ogc/jobs`, 'self', 'Jobs')] })
     },
   },
@@ -61,10 +62,14 @@ export const operations: readonly Operation[] = [
 
 const EXCEPTIONS = 'http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0'
 
+/** Imports, syncs and checks tell of data in their messages and results: they are for who started them, and for stewards. */
+const seesAll = ({ roles }: Reader) => roles.includes('steward')
+const maySee = (reader: Reader, { kind, owner }: Job) => seesAll(reader) || kind === 'flood' || owner === reader.subject
+
 async function jobOf(call: Call): Promise<Job> {
   const { jobId } = call.params
   const job = await call.app.jobs.get(jobId)
-  if (!job || (call.branch !== 'main' && job.branch !== call.branch))
+  if (!job || (call.branch !== 'main' && job.branch !== call.branch) || !maySee(call.reader, job))
     throw new Problem(404, 'not-found', `There is no job ${jobId}: ${call.base}/ogc/jobs lists them.`, { type: `${EXCEPTIONS}/no-such-job` })
   return job
 }

@@ -257,7 +257,8 @@ t.test('sources over HTTP: declared by stewards only, secrets never shown, fault
   for (let i = 0; i < 400 && (await jobs.get(started.body.jobID))!.finished === null; i++) await sleep(50)
   t.equal((await call('GET', `/sources/evn/syncs/${started.body.jobID}/changes`)).body.features.length, 4)
   t.match((await call('GET', '/sources/evn/syncs')).body.syncs, [{ state: 'successful', result: { inserted: 4 } }])
-  t.notMatch(JSON.stringify(await call('GET', `/ogc/jobs/${started.body.jobID}/results`, undefined, null)), /uploads|sha256/, 'paths of the server stay inside')
+  t.equal((await call('GET', `/ogc/jobs/${started.body.jobID}/results`, undefined, null)).status, 404, 'what a sync tells is not for the public')
+  t.notMatch(JSON.stringify(await call('GET', `/ogc/jobs/${started.body.jobID}/results`)), /uploads|sha256/, 'paths of the server stay inside')
 
   await sql`update dothi.sources set working = ${started.body.jobID}::uuid`.execute(store.db)
   await sql`update dothi.jobs set state = 'running', lease_until = now() + interval '1 minute' where id = ${started.body.jobID}::uuid`.execute(store.db)
