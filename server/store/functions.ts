@@ -145,9 +145,6 @@ end $$;
 -- The statement that tells box, z10 cells and tiles of a set of rows, for branches, whose tables a trigger knows only by name.
 create function dothi.touched(rows_sql text) returns text language sql immutable return format($q$${touchedSql(gis, '%s', true)}$q$, rows_sql);
 
-create function dothi.column_list(t regclass, prefix text) returns text language sql stable
-  return (select string_agg(prefix || quote_ident(attname), ', ' order by attnum) from pg_attribute where attrelid = t and attnum > 0 and not attisdropped);
-
 create function dothi.stamp() returns trigger language plpgsql as $$
 begin
   if new.id <> old.id then raise exception 'A feature keeps its id: % cannot become %.', old.id, new.id; end if;
@@ -163,7 +160,6 @@ declare
   n bigint;
   kept boolean;
   box float8[]; cells integer[]; tiles bigint[]; ids bigint[];
-  own text;
 begin
   if tg_op = 'INSERT' then
     select count(*), bool_and(revision = rev) into n, kept from new_rows;
@@ -175,9 +171,6 @@ begin
     select count(*) into n from old_rows;
     if n = 0 then return null; end if;
     if n <= ${LISTED} then select array_agg(id) into ids from old_rows; end if;
-    own := dothi.column_list(tg_relid, '');
-    -- A version that this very revision made was never seen by anybody: it leaves no history.
-    execute format('insert into history.%1$I (%2$s, retired_revision) select %2$s, $1 from old_rows where revision < $1', tg_table_name, own) using rev;
     if tg_op = 'UPDATE' then
       ${touchedInto(gis, 'select geom, geom_3857 from old_rows union all select geom, geom_3857 from new_rows')}
     else

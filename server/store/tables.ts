@@ -118,7 +118,7 @@ export function createLayerSql(layer: Layer, trigrams: boolean): string {
 
 /** Statements that take a layer's tables away, with all that ever was in them. */
 export function dropLayerSql(layer: Layer): string {
-  return schemasOf(layer).map(schema => `drop table if exists ${schema}.${quote(layer.id)};`).join('\n')
+  return schemasOf(layer).map(schema => `drop table if exists ${schema}.${quote(layer.id)};`).concat(layer.kind === 'city' ? `drop function if exists ${archiveFunction(layer)};` : []).join('\n')
 }
 
 const quote = (name: string) => `"${name}"`
@@ -127,7 +127,8 @@ const literal = (text: string) => `'${text.replaceAll("'", "''")}'`
 function createTable(layer: Layer, schema: LayerSchema): string {
   const columns = tableColumns(layer, schema).map(({ name, type, own }) => `  ${quote(name)} ${type}${own ? ` ${own}` : ''}`)
   if (schema === 'runs') columns.push('  primary key (run, id)')
-  return `create table ${schema}.${quote(layer.id)} (\n${columns.join(',\n')}\n);`
+  // Room on each page for a row's next version keeps an edit of attributes out of all its indexes.
+  return `create table ${schema}.${quote(layer.id)} (\n${columns.join(',\n')}\n)${schema === 'city' ? ' with (fillfactor = 90)' : ''};`
 }
 
 /** All columns of one table. Geometry twins of history and branch rows are copied or computed, the rest copied. */
@@ -178,9 +179,30 @@ function indexName(layer: string, what: string): string {
   return name.length <= 63 ? name : `${name.slice(0, 50)}_${createHash('sha256').update(name).digest('hex').slice(0, 12)}`
 }
 
+/**
+ * Former versions go to history by a function of the layer's own, whose plan is kept: a general one would name the columns anew,
+ * and be planned anew, with every edit. A version that this very revision made was never seen by anybody: it leaves no history.
+ * Its triggers come before the others' by name.
+ */
+function archiving(layer: Layer): string[] {
+  const columns = tableColumns(layer, 'city').map(({ name }) => quote(name)).join(', ')
+  const archive = archiveFunction(layer)
+  return [
+    `create or replace function ${archive} returns trigger language plpgsql as $$ begin
+  insert into history.${quote(layer.id)} (${columns}, retired_revision) select ${columns}, dothi.current_revision() from old_rows where revision < dothi.current_revision();
+  return null; end $$;`,
+    ...['update', 'delete'].flatMap(event => [
+      `drop trigger if exists archive_${event} on city.${quote(layer.id)};`,
+      `create trigger archive_${event} after ${event} on city.${quote(layer.id)} referencing old table as old_rows for each statement execute function ${archive};`,
+    ]),
+  ]
+}
+const archiveFunction = (layer: Layer) => `history.${quote(`archive_${layer.id}`)}()`
+
 function triggers(layer: Layer, schema: LayerSchema): string[] {
   const table = `${schema}.${quote(layer.id)}`
   if (schema === 'city') return [
+    ...archiving(layer),
     `create trigger stamp before update on ${table} for each row execute function dothi.stamp();`,
     `create trigger log_insert after insert on ${table} referencing new table as new_rows for each statement execute function dothi.archive_and_log();`,
     `create trigger log_update after update on ${table} referencing old table as old_rows new table as new_rows for each statement execute function dothi.archive_and_log();`,
@@ -237,7 +259,7 @@ export function alterLayerSql(layer: Layer, existing: Readonly<Partial<Record<La
     refuseLoss(layer, wanted, added, table)
     return [
       ...added.map(({ name, type, own }) => `alter table ${schema}.${quote(layer.id)} add column ${quote(name)} ${type}${own ? ` ${own}` : ''};`),
-      ...indexes(layer, schema, trigrams), describeTable(layer, schema), grantTable(layer, schema),
+      ...(schema === 'city' ? archiving(layer) : []), ...indexes(layer, schema, trigrams), describeTable(layer, schema), grantTable(layer, schema),
     ].join('\n')
   }).join('\n')
 }

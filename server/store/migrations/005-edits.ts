@@ -74,10 +74,25 @@ begin
 end $$;
 comment on function dothi.allocate_revision is 'The next revision, for a transaction that holds the writers'' lock. Times never run backwards, even if the clock does, and are whole milliseconds, so that the time that a client was told names its revision exactly';
 
+create function dothi.forget_statements() returns void language plpgsql as $$
+declare p text;
+begin
+  if (select count(*) from pg_prepared_statements where name like 'edit\_%') < 200 then return; end if;
+  for p in select name from pg_prepared_statements where name like 'edit\_%' loop execute format('deallocate %I', p); end loop;
+end $$;
+comment on function dothi.forget_statements is 'Bounds what a session keeps of prepared edits';
+
 create function dothi.run_statements(statements text[], rows json[], revision bigint, branch text) returns void language plpgsql as $$
+declare own text;
 begin
   for i in 1 .. cardinality(statements) loop
-    execute statements[i] using rows[i], revision, branch;
+    -- Planning costs more than the edit of a row: a session keeps the plans of the kinds of edits that it has seen.
+    own := 'edit_' || md5(statements[i]);
+    if not exists (select from pg_prepared_statements p where p.name = own) then
+      perform dothi.forget_statements();
+      execute format('prepare %I (json, bigint, text) as %s', own, statements[i]);
+    end if;
+    execute format('execute %I (%L, %s, %L)', own, rows[i], revision, branch);
   end loop;
 end $$;
 comment on function dothi.run_statements is 'Statements of one edit in one call: $1 its rows, $2 the revision, $3 the branch';
