@@ -247,7 +247,8 @@ export interface RevisionsQuery { readonly reader: Reader; readonly branch: Bran
 
 /** The log, newest first: the revisions that were written to a branch, or touched it. */
 export async function revisionLog(store: Store, { reader, branch, before, only, layer, actor, limit }: RevisionsQuery): Promise<readonly RevisionEntry[]> {
-  const visible = store.catalogue.for(reader).map(({ id }) => id)
+  // The ground is no layer of the catalogue, and everybody's.
+  const visible = [...store.catalogue.for(reader).map(({ id }) => id), 'terrain']
   const staff = seesActors(reader)
   const { rows } = await sql<RevisionEntry & { hidden: boolean }>`
     select r.revision, r.at, r.branch, c.hidden, coalesce(c.changes, '[]') as changes,
