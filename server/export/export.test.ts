@@ -94,14 +94,15 @@ t.test('exports over HTTP', async t => {
     t.equal(made.status, 400, 'a filter that cannot be read is told at once')
     const posted = await post(editor, { layers: ['shops', 'cables'], format: 'gpkg' })
     t.equal(posted.status, 201)
+    const mine = { headers: { authorization: `Bearer ${editor}` } }
     const { jobID, file } = await posted.json() as { jobID: string; file: string }
     for (;;) {
-      const { state, message } = await (await fetch(posted.headers.get('location')!)).json() as { state: string; message: string }
+      const { state, message } = await (await fetch(posted.headers.get('location')!, mine)).json() as { state: string; message: string }
       if (state === 'successful') break
       if (state === 'failed') throw new Error(message)
       await sleep(50)
     }
-    const result = await (await fetch(`${posted.headers.get('location')}/results`)).json() as { features: number; bytes: number; losses: string[] }
+    const result = await (await fetch(`${posted.headers.get('location')}/results`, mine)).json() as { features: number; bytes: number; losses: string[] }
     t.match(result, { features: 63, losses: ['JSON is text (of the media type application/json)'] })
     const download = await ask(new URL(file).pathname, editor)
     t.strictSame([download.status, download.headers.get('content-disposition'), (await download.arrayBuffer()).byteLength], [200, 'attachment; filename="city.gpkg"', result.bytes])

@@ -43,9 +43,10 @@ t.test('an upload is imported, published and taken away over HTTP', async t => {
   }
   const done = async (response: Response) => {
     const address = response.headers.get('location')!
+    const mine = { headers: { authorization: `Bearer ${steward}` } }
     for (;;) {
-      const job = await (await fetch(address)).json() as { status: string; message: string; jobID: string; state: string }
-      if (!['accepted', 'running'].includes(job.status)) return { ...job, result: job.status === 'successful' ? await (await fetch(`${address}/results`)).json() as ImportResult : null }
+      const job = await (await fetch(address, mine)).json() as { status: string; message: string; jobID: string; state: string }
+      if (!['accepted', 'running'].includes(job.status)) return { ...job, result: job.status === 'successful' ? await (await fetch(`${address}/results`, mine)).json() as ImportResult : null }
       await new Promise(resolve => setTimeout(resolve, 50))
     }
   }
