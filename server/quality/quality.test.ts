@@ -222,8 +222,8 @@ t.test('over HTTP: summary, rules, findings as a collection and as tiles, and no
   const started = await post('/quality/checks', editor, {})
   t.equal(started.status, 201)
   for (let state = 'accepted'; state !== 'successful';) {
-    state = (await get(new URL(started.headers.get('location')!).pathname)).body.status
-    if (state === 'failed') return t.fail('the check failed')
+    state = (await get(new URL(started.headers.get('location')!).pathname, editor)).body.status
+    if (state === 'failed' || state === undefined) return t.fail('the check failed')
     await new Promise(done => setTimeout(done, 50))
   }
   const seen = async (token?: string) => (await get('/ogc/collections/quality_issues/items?limit=100', token)).body.features.map((one: any) => one.properties.rule).sort()
