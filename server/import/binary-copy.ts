@@ -15,6 +15,7 @@ const EPOCH_MS = EPOCH_DAYS * 86_400_000
 export class BinaryCopy {
   #bytes = Buffer.allocUnsafe(CHUNK_BYTES * 2)
   #at = SIGNATURE.copy(this.#bytes)
+  #rowStart = this.#at
 
   private constructor(readonly copy: CopyWriter) {}
 
@@ -26,7 +27,13 @@ export class BinaryCopy {
   /** Begins a row of so many fields; each is then given in order. */
   row(fields: number): void {
     this.#reserve(2)
+    this.#rowStart = this.#at
     this.#at = this.#bytes.writeInt16BE(fields, this.#at)
+  }
+
+  /** Takes back the row that was begun and cannot be ended: half a row would spoil all that follow. */
+  dropRow(): void {
+    this.#at = this.#rowStart
   }
 
   /** What it returns, now and then, is to be waited for: after a row, not within one. */

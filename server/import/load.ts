@@ -197,8 +197,7 @@ class Load {
           for (const warning of checked.warnings) count(this.#warnings, `${layer.id}.${warning}`)
           staged++
         } catch (error) {
-          if (!(error instanceof GeometryFault)) throw error
-          this.#reject({ layer: layer.id, row, sourceId: feature.sourceId, reason: error.message })
+          this.#rejectFault(layer, feature, row, error)
         }
       }
       this.options.signal?.throwIfAborted()
@@ -280,8 +279,19 @@ class Load {
   async #settle(writer: RevisionWriter, stage: Stage, source: string, range: CoordinateRange, doubtful: readonly Doubtful[]): Promise<void> {
     const { tx } = writer
     const sink = await staging(tx, stage, range, source)
-    for (const { feature, row, number } of doubtful) await sink.write(feature, row, number)
-    await sink.end()
+    try {
+      for (const { feature, row, number } of doubtful) {
+        try {
+          await sink.write(feature, row, number)
+        } catch (error) {
+          this.#rejectFault(stage.layer, feature, number, error)
+        }
+      }
+      await sink.end()
+    } catch (error) {
+      await sink.abort(error as Error)
+      throw error
+    }
     const kept = await this.#checkGeometry(tx, stage)
     if (kept > 0) await insertRows(writer, stage.layer, await writer.allocateIds(kept), sql`select c.* from ${checkedName(stage.number)} c`)
     this.#inserted += kept
@@ -339,6 +349,12 @@ class Load {
       revision: this.#inserted + this.#updated + this.#deleted ? revision : 0,
       layers: this.#layers,
     }
+  }
+
+  /** A row that cannot be encoded is rejected; any other error ends the load. */
+  #rejectFault(layer: Layer, { sourceId }: Feature, row: number, error: unknown) {
+    if (!(error instanceof GeometryFault)) throw error
+    this.#reject({ layer: layer.id, row, sourceId, reason: error.message })
   }
 
   #reject(reject: Reject) {

@@ -66,6 +66,17 @@ export class OnePass {
   }
 
   #put(copy: BinaryCopy, geometry: Uint8Array, feature: Feature, row: Readonly<Record<string, unknown>>): Promise<void> | undefined {
+    try {
+      this.#writeRow(copy, geometry, feature, row)
+    } catch (error) {
+      copy.dropRow()
+      throw error
+    }
+    this.written++
+    return copy.endRow()
+  }
+
+  #writeRow(copy: BinaryCopy, geometry: Uint8Array, feature: Feature, row: Readonly<Record<string, unknown>>): void {
     const { layer, range, revision, source } = this.options
     copy.row((layer.threeD ? 9 : 6) + this.#filled.length)
     copy.int8(this.#nextId++)
@@ -81,8 +92,6 @@ export class OnePass {
       copy.value(finite(feature.height), 'number')
     }
     for (const { name, type } of this.#filled) copy.value(row[name], type)
-    this.written++
-    return copy.endRow()
   }
 
   /** A copy under way with the columns that this row fills, and ids to give. */
