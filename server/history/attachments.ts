@@ -1,15 +1,14 @@
 /** Photos, scans and documents of features over HTTP. */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import busboy from 'busboy'
 import type { Response } from 'express'
 import type { Classification, Layer } from '../../layers/layer.js'
 import { badBody, Problem } from '../errors.js'
+import { receiveForm } from '../http/form.js'
 import { metaOf } from '../edits/preconditions.js'
 import { parseAsOf } from '../ogc/common/time.js'
 import type { Call } from '../operations/operation.js'
@@ -109,31 +108,19 @@ async function typeOf(path: string, name: string): Promise<string> {
 
 interface Received { readonly fields: Record<string, string>; readonly files: { readonly path: string; readonly name: string }[] }
 
-/** Files go to disk as they come, so that memory stays flat and no connection to the database waits for a slow client. */
+const tooLarge = () => new Problem(413, 'too-large', `An attachment holds at most ${MAX_ATTACHMENT_BYTES >> 20} MiB.`)
+
 async function receive({ request }: Call, folder: string): Promise<Received> {
   if (!request.is('multipart/form-data')) throw new Problem(415, 'invalid-body', 'An attachment comes as multipart/form-data: a field “file” with the file, if you like “description”, “classification” and “reason”.')
-  const received: Received = { fields: {}, files: [] }
-  const written: Promise<void>[] = []
-  const form = (() => { try { return busboy({ headers: request.headers, defParamCharset: 'utf8', limits: { fileSize: MAX_ATTACHMENT_BYTES, files: MAX_FILES, fields: 10, fieldSize: 1 << 14 } }) } catch (error) { throw badBody(`The upload could not be read: ${(error as Error).message}.`) } })()
-  form.on('field', (name, value) => { received.fields[name] = value.replaceAll('\0', '') })
-  form.on('filesLimit', () => form.destroy(badBody(`At most ${MAX_FILES} files can be sent at once.`)))
-  form.on('file', (_field, stream, { filename }) => {
+  const files: { path: string; name: string }[] = []
+  const pathOf = (filename: string | undefined) => {
     const path = join(folder, randomUUID())
-    received.files.push({ path, name: fileName(filename) })
-    stream.on('limit', () => form.destroy(new Problem(413, 'too-large', `An attachment holds at most ${MAX_ATTACHMENT_BYTES >> 20} MiB.`)))
-    const done = pipeline(stream, createWriteStream(path))
-    done.catch(() => {})
-    written.push(done)
-  })
-  try {
-    await pipeline(request, form)
-    await Promise.all(written)
-  } catch (error) {
-    if (error instanceof Problem) throw error
-    throw badBody(`The upload could not be read: ${(error as Error).message}.`)
+    files.push({ path, name: fileName(filename) })
+    return path
   }
-  if (received.files.length === 0) throw badBody('There is no file in the upload: send it as a field “file” of multipart/form-data.')
-  return received
+  const fields = await receiveForm(request, { fileBytes: MAX_ATTACHMENT_BYTES, files: MAX_FILES, fields: 10, fieldBytes: 1 << 14, pathOf, tooLarge })
+  if (files.length === 0) throw badBody('There is no file in the upload: send it as a field “file” of multipart/form-data.')
+  return { fields, files }
 }
 
 /** The last part of a name, without control characters. */

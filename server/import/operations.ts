@@ -1,10 +1,10 @@
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Type } from '@sinclair/typebox'
-import busboy from 'busboy'
 import { badBody, badParameter, notFound, Problem } from '../errors.js'
+import { receiveForm } from '../http/form.js'
 import type { Call, Operation } from '../operations/operation.js'
 import { statusInfo } from '../operations/operations.js'
 import { choices } from './command.js'
@@ -77,41 +77,13 @@ async function receive({ request, app }: Call): Promise<Received> {
 }
 
 async function parts(request: Call['request'], folder: string): Promise<{ fields: Record<string, string>; names: string[] }> {
-  const fields: Record<string, string> = {}
   const names: string[] = []
-  const written: Promise<void>[] = []
-  const form = malformed(() => busboy({ headers: request.headers, defParamCharset: 'utf8', limits: { fileSize: MAX_UPLOAD_BYTES, files: MAX_FILES, fields: 40, fieldSize: 1 << 16 } }))
-  form.on('field', (name, value) => {
-    if (value.includes('\0')) form.destroy(badBody(`The field “${name.slice(0, 40)}” holds a zero byte.`))
-    else fields[name] = value
-  })
-  form.on('filesLimit', () => form.destroy(badBody(`At most ${MAX_FILES} files can be sent at once.`)))
-  form.on('file', (_field, stream, { filename }) => {
+  const pathOf = (filename: string | undefined) => {
     const name = safeName(filename ?? 'upload')
     names.push(name)
-    stream.on('limit', () => form.destroy(tooLarge()))
-    const done = pipeline(stream, createWriteStream(join(folder, name), { flags: 'wx' }))
-    done.catch(() => {})
-    written.push(done)
-  })
-  try {
-    await pipeline(request, form)
-    await Promise.all(written)
-  } catch (error) {
-    if (error instanceof Problem) throw error
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'ENOSPC') throw new Problem(507, 'unavailable', 'The disk of the server is full. Tell its operator; nothing was imported.')
-    throw badBody(`The upload could not be read: ${message}.`)
+    return join(folder, name)
   }
-  return { fields, names }
-}
-
-function malformed<T>(make: () => T): T {
-  try {
-    return make()
-  } catch (error) {
-    throw badBody(`The upload could not be read: ${(error as Error).message}.`)
-  }
+  return { fields: await receiveForm(request, { fileBytes: MAX_UPLOAD_BYTES, files: MAX_FILES, fields: 40, fieldBytes: 1 << 16, pathOf, tooLarge }), names }
 }
 
 const tooLarge = () => new Problem(413, 'too-large', `The file is larger than ${MAX_UPLOAD_BYTES / 2 ** 30} GiB. Import it on the server with “npx dothi import FILE”.`)
