@@ -13,7 +13,7 @@ import { latestRuns } from './scenarios/results.js'
 import { listScenarios } from './scenarios/scenario.js'
 import { search } from './search.js'
 import { visibleColumns } from './store/rights.js'
-import { terrainSummary } from './tiles3d/terrain-store.js'
+import { terrainSummary } from './terrain/terrain-store.js'
 
 export const operations: readonly Operation[] = [
   {

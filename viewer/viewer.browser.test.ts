@@ -9,7 +9,7 @@ import { loadFeatures } from '../server/import/load.js'
 import { createScenario } from '../server/scenarios/scenario.js'
 import { STEWARD, type Store } from '../server/store/store.js'
 import { testServer } from '../server/testing/test-store.js'
-import { storeTerrain } from '../server/tiles3d/terrain-store.js'
+import { storeTerrain } from '../server/terrain/terrain-store.js'
 
 const SCREENSHOTS = fileURLToPath(new URL('../screenshots/', import.meta.url))
 const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)

@@ -11,7 +11,7 @@ import { STEWARD, type Store } from '../store/store.js'
 import { joinStore } from '../compose.js'
 import { testDatabase } from '../testing/test-cluster.js'
 import { testServer, testStore } from '../testing/test-store.js'
-import { heightAt } from '../tiles3d/terrain-store.js'
+import { heightAt } from '../terrain/terrain-store.js'
 import { runImport, runPublish, type ImportInputs, type ImportResult } from './run.js'
 import { freeze, safeName } from './uploads.js'
 

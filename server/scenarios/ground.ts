@@ -13,7 +13,7 @@ import { sql } from 'kysely'
 import type { BBox } from '../../core/bbox.js'
 import { filled, type Grid } from '../../simulation/flood/grid.js'
 import { PUBLIC, type AsOf, type Branch, type Store } from '../store/store.js'
-import { terrainGrid } from '../tiles3d/terrain-store.js'
+import { terrainGrid } from '../terrain/terrain-store.js'
 import { addCover, cellsAlong, cellsIn, type Rings } from './raster.js'
 
 /** What stands where: land, or which water. */

@@ -1,7 +1,7 @@
 /** The sample city's default storm, and its first run. */
 import type { Job, Jobs } from '../operations/jobs.js'
 import { STEWARD, type Store } from '../store/store.js'
-import { terrainSources } from '../tiles3d/terrain-store.js'
+import { terrainSources } from '../terrain/terrain-store.js'
 import { newRunInputs } from './inputs.js'
 import { FLOOD } from './jobs.js'
 import { createScenario, listScenarios, type NewScenario, type Scenario } from './scenario.js'

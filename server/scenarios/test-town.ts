@@ -2,7 +2,7 @@
 import type { Feature } from '../../core/feature.js'
 import { loadFeatures } from '../import/load.js'
 import type { Store } from '../store/store.js'
-import { storeTerrain } from '../tiles3d/terrain-store.js'
+import { storeTerrain } from '../terrain/terrain-store.js'
 import type { NewScenario } from './scenario.js'
 
 /**

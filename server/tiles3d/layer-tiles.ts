@@ -9,10 +9,8 @@ import type { Tile } from '../../core/tile-matrix.js'
 import type { Column, Layer } from '../../layers/layer.js'
 import { visibleColumns } from '../store/rights.js'
 import type { AsOf, Branch, Reader, Row, Store } from '../store/store.js'
-import { extrusionOf, metresOf, prepareShapes, valueOf } from './prepare.js'
-import type { TileJob } from './encode.js'
-import type { PropertyColumn } from './glb.js'
-import { heightsAt, terrainRevision } from './terrain-store.js'
+import { extrusionOf, metresOf, valueOf } from './prepare.js'
+import { heightsAt, terrainRevision } from '../terrain/terrain-store.js'
 import { buildTree, tilesOf, type Placed, type TileNode } from './tree.js'
 
 /** Which rows of which layer, for whom. */
@@ -82,7 +80,7 @@ function hashOf({ features }: TileNode<PlacedFeature>, beneath: number): string 
 }
 
 /** Columns that say how high a feature lies, as far as the reader may see them. */
-function levelColumns({ threeD, ...layer }: Layer, reader: Reader): readonly Column[] {
+export function levelColumns({ threeD, ...layer }: Layer, reader: Reader): readonly Column[] {
   const names = new Set([threeD?.diameter, threeD?.level, threeD?.levelTo, threeD?.cover, threeD?.base, threeD?.top, threeD?.storeys])
   return visibleColumns({ threeD, ...layer }, reader.clearance).filter(column => names.has(column.name))
 }
@@ -143,56 +141,8 @@ function heightRange(layer: Layer, row: Row, ground: Ground): [low: number, high
 }
 
 const boxOf = (row: Row): BBox => [row.west as number, row.south as number, row.east as number, row.north as number]
-const middle = ([west, south, east, north]: BBox): [number, number] => [(west + east) / 2, (south + north) / 2]
+export const middle = ([west, south, east, north]: BBox): [number, number] => [(west + east) / 2, (south + north) / 2]
 
 function extentM([west, south, east, north]: BBox): [width: number, depth: number] {
   return [(east - west) * 111_320 * Math.cos((south * Math.PI) / 180), (north - south) * 110_574]
 }
-
-/** The rows of a tile, ready to be encoded elsewhere. */
-export async function readTile(store: Store, of: TilesOf, node: TileNode<PlacedFeature>): Promise<TileJob> {
-  const { layer, reader } = of
-  const shown = visibleColumns(layer, reader.clearance).filter(column => column.inTiles)
-  const levels = levelColumns(layer, reader)
-  const names = [...new Set([...shown, ...levels, ...paintColumns(layer, reader)].map(column => column.name))]
-  const view = await store.view({ ...of, columns: names })
-  const { rows } = await sql<Row>`
-    select v.id, v.geom, v.solid, v.height ${sql.join([sql``, ...names.map(name => sql.ref(`v.${name}`))])}
-    from ${view.as('v')} where v.id = any(${node.features.map(feature => feature.id)}::int8[])
-  `.execute(store.pool(reader.clearance))
-  // In the tree's order, whatever order the database found them in: equal tiles have equal bytes.
-  const byId = new Map(rows.map(row => [row.id as number, row]))
-  const features = node.features.filter(feature => byId.has(feature.id))
-  const inOrder = features.map(feature => byId.get(feature.id)!)
-  const { geoidOffset } = await store.city()
-  return {
-    layer: layer.id,
-    centre: middle((node.content ?? node.bounds).box),
-    geoidOffset,
-    ids: Float64Array.from(features, feature => feature.id),
-    ground: Float64Array.from(features, feature => feature.ground.level),
-    columns: [{ name: 'height', description: 'Height above the ground, metres', type: 'FLOAT64', values: inOrder.map(row => row.height as number | null) }, ...shown.map(column => propertyColumn(column, inOrder))],
-    shapes: await prepareShapes(store, of, inOrder, features.map(feature => feature.ground)),
-  }
-}
-
-function paintColumns(layer: Layer, reader: Reader): readonly Column[] {
-  const by = [layer.style.line, layer.style.circle].flatMap(paint => (paint && typeof paint !== 'string' ? [paint.by] : []))
-  return visibleColumns(layer, reader.clearance).filter(column => by.includes(column.name))
-}
-
-function propertyColumn({ name, title, unit, type }: Column, rows: readonly Row[]): PropertyColumn {
-  const description = unit ? `${title.en}, ${unit}` : title.en
-  switch (type) {
-    case 'integer': case 'number': return { name, description, type: 'FLOAT64', values: rows.map(row => row[name] as number | null) }
-    case 'boolean': return { name, description: `${description} (255: unknown)`, type: 'UINT8', noData: 255, values: rows.map(row => (row[name] === null ? 255 : Number(row[name]))) }
-    default: return { name, description, type: 'STRING', values: rows.map(row => textOf(row[name])) }
-  }
-}
-
-function textOf(value: unknown): string | null {
-  if (value === null || value === undefined) return null
-  if (typeof value === 'string') return value
-  return value instanceof Date ? value.toISOString() : JSON.stringify(value)
-}
-

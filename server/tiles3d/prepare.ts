@@ -5,7 +5,7 @@ import type { Extrusions, Symbols, TileJob, Tubes } from './encode.js'
 import type { Ground, TilesOf } from './layer-tiles.js'
 import { packHex } from './packed-bytes.js'
 import { linearRgb, paintColour } from './paint-colour.js'
-import { heightsAt } from './terrain-store.js'
+import { heightsAt } from '../terrain/terrain-store.js'
 import { flatFromWkb } from '../../core/geometry/wkb.js'
 
 /** `rows` in feature order with `geom`, `solid`, `height` and the layer's level columns; the ground under each. */

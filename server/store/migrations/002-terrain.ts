@@ -40,6 +40,6 @@ export async function up(db: Kysely<Database>): Promise<void> {
   await sql`comment on table dothi.terrain_sources is 'Terrain rasters as given, each valid from revision until before retired_revision'`.execute(db)
   await sql`comment on column dothi.terrain_sources.bounds is 'west, south, east, north in CRS84 degrees'`.execute(db)
   await sql`comment on column dothi.terrain_sources.priority is 'Higher is on top, whatever its resolution; then the finer, then the later'`.execute(db)
-  await sql`comment on table dothi.terrain_tiles is 'WebMercatorQuad height tiles, 256 x 256 orthometric millimetres, see server/tiles3d/height-tile.ts'`.execute(db)
+  await sql`comment on table dothi.terrain_tiles is 'WebMercatorQuad height tiles, 256 x 256 orthometric millimetres, see server/terrain/height-tile.ts'`.execute(db)
   await sql`grant select on dothi.terrain_sources, dothi.terrain_tiles to public`.execute(db)
 }
