@@ -14,12 +14,33 @@ export interface TileRequest {
   readonly asOf: AsOf
   readonly reader: Reader
   readonly run: string | undefined
+  /** Attributes wanted, of those that travel in tiles; undefined: all of them. */
+  readonly properties?: readonly string[]
 }
 
 export interface EncodedTile {
-  readonly mvt: Buffer
+  /** Uncompressed; no bytes where there are no features. */
+  readonly mvt: Uint8Array
   /** Layers of which only the most important features are in the tile. */
   readonly truncated: readonly string[]
+}
+
+export interface TileFlight {
+  /** Stands as a comment before the tile's statements, so that they can be found and cancelled. */
+  readonly tag: string
+  /** True once nobody waits for the tile any more: nothing is begun for it then. */
+  readonly isAbandoned: () => boolean
+}
+
+/** Makes a tile, from the rows that the reader may see. Rejects where it was abandoned. */
+export async function makeTile(store: Store, request: TileRequest, { tag, isAbandoned }: TileFlight): Promise<EncodedTile> {
+  const statement = await tileStatement(store, request, tag)
+  const row = await store.pool(request.reader.clearance).connection().execute(async (connection) => {
+    // Who left while the tile stood in the queue for a connection costs nothing.
+    if (isAbandoned()) throw new Error('Nobody waits for this tile any more')
+    return (await statement.execute(connection)).rows[0]!
+  })
+  return { mvt: row.mvt, truncated: truncatedLayers(request.layers, row.counts) }
 }
 
 /** Units across a tile, and how far beyond its edge features are drawn, so that strokes do not break there. */
@@ -44,10 +65,10 @@ export function truncatedLayers(layers: readonly Layer[], counts: readonly numbe
   return layers.filter((_, i) => counts[i]! > CAP).map(({ id }) => id)
 }
 
-async function layerTile(store: Store, layer: Layer, { tile, branch, asOf, reader, run }: TileRequest, name: RawBuilder<unknown>) {
+async function layerTile(store: Store, layer: Layer, { tile, branch, asOf, reader, run, properties }: TileRequest, name: RawBuilder<unknown>) {
   const box = tileBounds3857(tile)
   const size = box[2] - box[0]
-  const columns = tileColumns(layer, reader)
+  const columns = tileColumns(layer, reader, properties)
   const importance = importanceSql(layer, reader)
   const attributes = new Set(layer.columns.map(({ name }) => name))
   const rows = await store.view({
@@ -68,11 +89,12 @@ async function layerTile(store: Store, layer: Layer, { tile, branch, asOf, reade
   return { name, picked, mvt }
 }
 
-/** Attributes that travel in tiles, of those that the reader may see. */
-export function tileColumns(layer: Layer, reader: Pick<Reader, 'clearance'>): readonly Column[] {
+/** Attributes that travel in tiles, of those that the reader may see and, if named, wants. */
+export function tileColumns(layer: Layer, reader: Pick<Reader, 'clearance'>, wanted?: readonly string[]): readonly Column[] {
   const height: Column[] = layer.threeD?.form === 'extrude' && layer.kind === 'city'
     ? [{ name: 'height', type: 'number', unit: 'm', title: { vi: 'Chiều cao', en: 'Height' } }] : []
-  return [...visibleColumns(layer, reader.clearance).filter(({ inTiles }) => inTiles), ...height]
+  const all = [...visibleColumns(layer, reader.clearance).filter(({ inTiles }) => inTiles), ...height]
+  return wanted ? all.filter(({ name }) => wanted.includes(name)) : all
 }
 
 /** MVT knows text, numbers and truth; the rest travels as text. */

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { sql } from 'kysely'
 import type { Store } from '../../store/store.js'
-import { tileStatement, truncatedLayers, type TileRequest } from './mvt.js'
+import { makeTile, type TileRequest } from './mvt.js'
 
 export interface CachedTile { readonly gzipped: Buffer; readonly truncated: readonly string[] }
 
@@ -41,13 +41,8 @@ export class TileCache {
   }
 
   async #query(request: TileRequest, tag: string, isAbandoned: () => boolean): Promise<CachedTile> {
-    const statement = await tileStatement(this.store, request, tag)
-    const row = await this.store.pool(request.reader.clearance).connection().execute(async (connection) => {
-      // Who left while the tile stood in the queue for a connection costs nothing.
-      if (isAbandoned()) throw new Error('Nobody waits for this tile any more')
-      return (await statement.execute(connection)).rows[0]!
-    })
-    return { gzipped: row.mvt.length > 0 ? await compress(row.mvt, { level: 5 }) : Buffer.alloc(0), truncated: truncatedLayers(request.layers, row.counts) }
+    const { mvt, truncated } = await makeTile(this.store, request, { tag, isAbandoned })
+    return { gzipped: mvt.length > 0 ? await compress(mvt, { level: 5 }) : Buffer.alloc(0), truncated }
   }
 
   /** The last to leave cancels the query. */
