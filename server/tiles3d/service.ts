@@ -7,7 +7,8 @@ import { schemaVersion } from '../ogc/features/validator.js'
 import { SingleFlightCache } from './cache.js'
 import { EncodePool, type EncodedTile } from './encode-pool.js'
 import { GENERATOR } from './encode.js'
-import { buildLayerTree, readTile, tileName, tilesRevision, type LayerTree, type TilesOf } from './layer-tiles.js'
+import { buildLayerTree, tileName, tilesRevision, type LayerTree, type TilesOf } from './layer-tiles.js'
+import { readTile } from './read-tile.js'
 import { tilesetJson } from './tileset.js'
 
 const TILES_BYTES = 192 * 2 ** 20
