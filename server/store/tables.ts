@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { STORE_COLUMNS, type Classification, type Column, type ColumnType, type Layer } from '../../layers/layer.js'
+import { hasProminence, PROMINENT_M, prominenceText } from './prominence.js'
 import { CLASSES, covers, roleOf, visibleColumns } from './rights.js'
 
 const NAME = /^[a-z][a-z0-9_]{0,50}$/
@@ -170,7 +171,8 @@ function indexes(layer: Layer, schema: LayerSchema, trigrams: boolean): string[]
     !isText(name) ? `(${quote(name)})`
     : trigrams ? `using gin (dothi.fold(${quote(name)}) gin_trgm_ops)`
     : `(dothi.fold(${quote(name)}) text_pattern_ops)`))
-  return [...spatial, index('source', '(source, source_id)'), ...searched]
+  const prominent = hasProminence(layer) ? [index('prominent', `using gist (geom_3857) where ${prominenceText(layer)} >= ${PROMINENT_M}`)] : []
+  return [...spatial, ...prominent, index('source', '(source, source_id)'), ...searched]
 }
 
 /** PostgreSQL cuts names at 63 bytes, where two could become one. */
