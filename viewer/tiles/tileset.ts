@@ -1,5 +1,6 @@
 /** One 3D Tiles layer (buildings, pipes, cables) in the local frame, with its own surface and a state for each feature. */
 import { BufferAttribute, Matrix4, Mesh, type BufferGeometry, type Intersection, type Object3D, type PerspectiveCamera, type Raycaster, type Scene, type WebGLRenderer } from 'three'
+import { MeshoptDecoder } from 'meshoptimizer/decoder'
 import { TilesRenderer } from '3d-tiles-renderer/three'
 import { GLTFExtensionsPlugin } from '3d-tiles-renderer/three/plugins'
 import type { Frame } from '../core/frame.js'
@@ -50,7 +51,7 @@ interface MeshFeatures { getFeatureInfo(): { propertyTable: number | null; featu
 export function createTileset(options: TilesetOptions): Tileset {
   const { layer, scene, camera, renderer } = options
   const tiles = new TilesRenderer(`/3dtiles/${layer}/tileset.json`)
-  tiles.registerPlugin(new GLTFExtensionsPlugin({ metadata: true }))
+  tiles.registerPlugin(new GLTFExtensionsPlugin({ metadata: true, meshoptDecoder: MeshoptDecoder }))
   tiles.errorTarget = options.errorTarget
   tiles.setCamera(camera)
   tiles.group.matrixAutoUpdate = false
