@@ -13,12 +13,13 @@ import '@fontsource/be-vietnam-pro/400.css'
 import '@fontsource/be-vietnam-pro/500.css'
 import '@fontsource/be-vietnam-pro/600.css'
 import './style.css'
-import { ApiError, getCity, type CityInfo } from './core/api.js'
+import { ApiError, type CityInfo } from './core/api.js'
 import { createTopics, createWords, type App } from './core/app.js'
 import { createFilters } from './core/filter.js'
 import { createImports } from './core/imports.js'
 import { loadProjection } from './core/projection.js'
 import { createRuns } from './core/runs.js'
+import { source } from './core/source.js'
 import { createStore, type AppState, type CameraState, type Language } from './core/state.js'
 import { decodeState, encodeState } from './core/url-state.js'
 import { shownLayers } from './core/visibility.js'
@@ -45,7 +46,7 @@ const app: App = {
     setTimeout(() => { if (app.notice === sentence) { app.notice = ''; app.emit('notice') } }, 4000)
   },
   async reload() {
-    const next = await getCity().catch(() => null)
+    const next = await source().city().catch(() => null)
     if (!next) return
     app.city = next
     app.scene?.configure(next.layers, shownLayers(next.layers, store.state))
@@ -66,7 +67,7 @@ if (city) await open(city)
 async function firstCity(): Promise<CityInfo | null> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await getCity()
+      return await source().city()
     } catch (error) {
       const { status, message } = error instanceof ApiError ? error : { status: 0, message: '' }
       if (status !== 503 && attempt >= 3) {
@@ -74,7 +75,7 @@ async function firstCity(): Promise<CityInfo | null> {
         app.emit('city')
         return null
       }
-      app.preparing = status === 503 ? await fetch('/readyz').then((r) => r.json() as Promise<App['preparing']>).catch(() => null) : null
+      app.preparing = status === 503 ? await source().server?.preparing() ?? null : null
       app.emit('city')
       await new Promise((resolve) => setTimeout(resolve, 1200))
     }
@@ -182,7 +183,7 @@ function latestRun({ scenarios }: CityInfo): string | null {
 async function awaitFirstRun(): Promise<void> {
   for (let i = 0; i < 40 && !store.state.run && app.city?.scenarios.length; i++) {
     await new Promise((resolve) => setTimeout(resolve, 3000))
-    const city = await getCity().catch(() => null)
+    const city = await source().city().catch(() => null)
     const run = city && latestRun(city)
     if (!run || store.state.run) continue
     app.city = { ...app.city, scenarios: city.scenarios }

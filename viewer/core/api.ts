@@ -1,8 +1,7 @@
-/** What the viewer asks of the server: each answer's shape, and one way to fail. */
+/** Answers that the viewer gets: each one's shape, and one way to fail. Who answers, and where: source.ts. */
 import type { Layer, Localized } from '../../layers/layer.js'
 import type { BBox } from '../../core/bbox.js'
 import type { City } from '../../core/city.js'
-import type { RunManifest } from '../../simulation/manifest.js'
 
 /** A layer as the server tells it: the file without its functions, with what is in the store now. */
 export type ClientLayer = Omit<Layer, 'rules'> & { readonly count?: number; readonly bbox?: BBox | null; readonly revision?: number }
@@ -68,15 +67,6 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await request(path, { headers: { accept: 'application/geo+json, application/json' }, signal: signal ?? null })).json() as Promise<T>
 }
-
-export const getCity = () => getJson<CityInfo>('/city')
-export const search = (q: string, signal: AbortSignal) =>
-  getJson<{ results: readonly SearchResult[] }>(`/search?q=${encodeURIComponent(q)}&limit=8`, signal).then((r) => r.results)
-export const getFeature = (layer: string, id: number, signal?: AbortSignal) =>
-  getJson<FeatureRecord>(`/ogc/collections/${layer}/items/${id}`, signal)
-export const getRun = (id: string) => getJson<RunManifest>(`/runs/${id}`)
-export const getJob = (id: string) => getJson<JobStatus>(`/ogc/jobs/${id}`)
-export const cancelJob = (id: string) => request(`/ogc/jobs/${id}`, { method: 'DELETE' })
 
 /** True where the reader may start runs and edit. */
 export const mayEdit = (city: CityInfo) => city.reader.roles.includes('editor')

@@ -1,9 +1,8 @@
-/** The attribute filter: the AST goes to OGC API Features as CQL2, the ids that come back light up on the model. */
-import { printCql2Json } from '../../core/filter/cql2-json.js'
-import type { Filter } from '../../core/filter/ast.js'
+/** The attribute filter: the AST goes to the source's server, the ids that come back light up on the model. */
 import { union, type BBox } from '../../core/bbox.js'
-import { ApiError, getJson } from './api.js'
+import { ApiError } from './api.js'
 import type { App } from './app.js'
+import { source } from './source.js'
 
 export interface FilterController {
   readonly working: boolean
@@ -13,9 +12,6 @@ export interface FilterController {
   /** Follows the state's filter. */
   sync(): Promise<void>
 }
-
-/** Ids fetched at most: more would light up the whole city. */
-const LIMIT = 10_000
 
 export function createFilters(app: App): FilterController {
   let working = false
@@ -34,7 +30,7 @@ export function createFilters(app: App): FilterController {
     app.emit('filter')
     if (!filter) return show()
     try {
-      const page = await getJson<FeaturePage>(filterUrl(filter.layer, filter.where), signal)
+      const page = await source().server!.matches(filter.layer, filter.where, signal)
       const ids = new Set<number>()
       let bbox: BBox | null = null
       const outlines: [number, number][][] = []
@@ -67,11 +63,6 @@ export function createFilters(app: App): FilterController {
     sync,
   }
 }
-
-interface FeaturePage { readonly numberMatched?: number; readonly features: readonly { readonly id: number | string; readonly geometry: unknown }[] }
-
-export const filterUrl = (layer: string, where: Filter) =>
-  `/ogc/collections/${layer}/items?limit=${LIMIT}&filter-lang=cql2-json&filter=${encodeURIComponent(JSON.stringify(printCql2Json(where)))}`
 
 /** Rings, lines and points of a GeoJSON geometry as lists of positions. */
 export function partsOf(geometry: unknown): [number, number][][] {

@@ -1,6 +1,7 @@
 /** A file dropped on the page: sent, followed as a job, and shown with what was rejected and why. */
-import { ApiError, getJob, type JobStatus } from './api.js'
+import { ApiError, type JobStatus } from './api.js'
 import type { App } from './app.js'
+import { source } from './source.js'
 
 export interface ImportState {
   readonly name: string
@@ -41,7 +42,7 @@ export function createImports(app: App): ImportController {
       set(state = { ...state, phase: 'working', progress: 0, job: job.jobID })
       const done = await follow(job, (progress) => set(state = { ...state, progress }))
       if (done.status !== 'successful') throw new ApiError(0, done.message ?? done.status)
-      const result = await fetch(`/ogc/jobs/${job.jobID}/results`).then((r) => (r.ok ? r.json() as Promise<ImportResult> : null)).catch(() => null)
+      const result = await source().server!.jobResult<ImportResult>(job.jobID)
       set({ ...state, phase: 'done', progress: 1, result })
       await app.reload()
     } catch (error) {
@@ -60,7 +61,7 @@ export function createImports(app: App): ImportController {
 function upload(files: readonly File[], onProgress: (share: number) => void): Promise<JobStatus> {
   return new Promise((resolve, reject) => {
     const ask = new XMLHttpRequest()
-    ask.open('POST', '/imports')
+    ask.open('POST', source().server!.pages.uploads)
     ask.responseType = 'json'
     ask.upload.onprogress = (event) => onProgress(event.total ? event.loaded / event.total : 0)
     ask.onload = () => (ask.status < 300 ? resolve(ask.response as JobStatus) : reject(new ApiError(ask.status, (ask.response as { detail?: string } | null)?.detail ?? ask.statusText)))
@@ -76,7 +77,7 @@ async function follow(job: JobStatus, onProgress: (share: number) => void): Prom
   let now = job
   while (now.status === 'accepted' || now.status === 'running') {
     await new Promise((resolve) => setTimeout(resolve, 700))
-    now = await getJob(job.jobID)
+    now = await source().server!.job(job.jobID)
     onProgress((now.progress ?? 0) / 100)
   }
   return now

@@ -2,8 +2,9 @@
 import type { RunManifest } from '../../simulation/manifest.js'
 import { DEPTH_STEPS } from '../../layers/depth.js'
 import type { Flood } from '../water/flood.js'
-import { ApiError, cancelJob, getJob, getJson, getRun, request, type JobStatus } from './api.js'
+import { ApiError, type JobStatus } from './api.js'
 import type { App, RunImpacts } from './app.js'
+import { source } from './source.js'
 
 export interface RunController {
   readonly manifest: RunManifest | null
@@ -66,7 +67,7 @@ export function createRuns(app: App): RunController {
     loading = true
     app.emit('run')
     try {
-      const read = await getRun(run)
+      const read = await source().server!.run(run)
       if (wanted !== run) return
       manifest = read
       awaited = app.store.state.time
@@ -87,7 +88,7 @@ export function createRuns(app: App): RunController {
   async function follow(run: string): Promise<void> {
     while (manifest?.id === run && !manifest.complete && !['failed', 'dismissed', 'interrupted'].includes(manifest.state)) {
       await pause(POLL_MS * 2)
-      const next = await getRun(run).catch(() => null)
+      const next = await source().server!.run(run).catch(() => null)
       if (!next || manifest?.id !== run) continue
       const atEdge = app.store.state.time === last(manifest)
       manifest = next
@@ -109,12 +110,12 @@ export function createRuns(app: App): RunController {
   }
 
   async function loadImpacts(of: RunManifest): Promise<void> {
-    const read = await getJson<RunImpacts>(`/runs/${of.id}/impacts`).catch(() => null)
+    const read = await source().server!.runImpacts(of.id).catch(() => null)
     if (manifest?.id !== of.id) return
     if (!read) { impactsOf = null; return } // the next look at them asks again
     impacts = read
     app.emit('run')
-    depths = await loadDepths(of).catch(() => new Map<number, number>())
+    depths = await source().server!.runDepths(of).catch(() => new Map<number, number>())
     if (manifest?.id !== of.id) return
     app.emit('run')
     paint()
@@ -145,12 +146,12 @@ export function createRuns(app: App): RunController {
   async function watch(id: string): Promise<void> {
     while (job?.jobID === id && (job.status === 'accepted' || job.status === 'running')) {
       await pause(POLL_MS)
-      const next = await getJob(id).catch(() => null)
+      const next = await source().server!.job(id).catch(() => null)
       if (!next || job?.jobID !== id) continue
       job = next
       // The first frames are worth seeing long before the last is computed.
       if (next.status === 'running' && wanted !== id) {
-        const early = await getRun(id).catch(() => null)
+        const early = await source().server!.run(id).catch(() => null)
         if (early?.times.length) app.store.update({ run: id, time: 0, playing: true })
       }
       app.emit('run')
@@ -177,10 +178,7 @@ export function createRuns(app: App): RunController {
     paint,
     async start(scenario) {
       try {
-        const response = await request('/ogc/processes/flood/execution', {
-          method: 'POST', headers: { 'content-type': 'application/json', prefer: 'respond-async' }, body: JSON.stringify({ inputs: { scenario } }),
-        })
-        job = await response.json() as JobStatus
+        job = await source().server!.startFlood(scenario)
         void watch(job.jobID)
       } catch (error) {
         job = { jobID: '', status: 'failed', message: error instanceof ApiError ? error.message : String(error) }
@@ -189,7 +187,7 @@ export function createRuns(app: App): RunController {
     },
     async cancel() {
       if (!job) return
-      await cancelJob(job.jobID).catch(() => null)
+      await source().server!.cancelJob(job.jobID).catch(() => null)
       job = { ...job, status: 'dismissed' }
       app.emit('run')
     },
@@ -203,20 +201,6 @@ export function createRuns(app: App): RunController {
       else app.store.update({ time: end })
     },
   }
-}
-
-/** Greatest depth of each flooded building of a run, page by page through the OGC door. */
-async function loadDepths({ id, scenario }: RunManifest): Promise<Map<number, number>> {
-  const filter = JSON.stringify({ op: '>=', args: [{ property: 'depth_max_m' }, 0.1] })
-  let next: string | undefined = `/scenarios/${scenario}/ogc/collections/run_buildings/items?run=${id}&properties=building,depth_max_m&limit=10000&filter-lang=cql2-json&filter=${encodeURIComponent(filter)}`
-  const depths = new Map<number, number>()
-  while (next) {
-    const page: { features: { properties: { building: number; depth_max_m: number } }[]; links?: { rel: string; href: string }[] } = await getJson(next)
-    for (const { properties } of page.features) depths.set(properties.building, properties.depth_max_m)
-    const link: string | undefined = page.links?.find(({ rel }) => rel === 'next')?.href
-    next = link && new URL(link, location.href).pathname + new URL(link, location.href).search
-  }
-  return depths
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))

@@ -1,8 +1,9 @@
 /** The record of what is selected: every attribute with its title, unit and meaning, and where it comes from. */
 import { html, nothing } from 'lit'
 import type { Column } from '../../layers/layer.js'
-import { getFeature, type ClientLayer, type FeatureRecord } from '../core/api.js'
+import type { ClientLayer, FeatureRecord } from '../core/api.js'
 import { partsOf } from '../core/filter.js'
+import { source } from '../core/source.js'
 import type { AppState } from '../core/state.js'
 import { dateTime, elapsed } from '../i18n/text.js'
 import { icons } from './icons.js'
@@ -39,7 +40,7 @@ class Card extends Panel {
     this.abort = new AbortController()
     this.requestUpdate()
     try {
-      const record = await getFeature(selection.layer, selection.id, this.abort.signal)
+      const record = await source().feature(selection.layer, selection.id, this.abort.signal)
       if (this.shownFor !== key) return
       this.record = record
       this.app.scene?.outline(selection.layer === 'buildings' ? null : partsOf(record.geometry))
@@ -53,6 +54,7 @@ class Card extends Panel {
   override render() {
     const { selection } = this.state
     if (!selection) return nothing
+    const { server } = source()
     const layer = this.app.layer(selection.layer)
     const picked = this.app.picked.find(({ layer, id }) => layer === selection.layer && id === selection.id)
     const properties = this.record?.properties ?? picked?.properties ?? {}
@@ -71,7 +73,7 @@ class Card extends Panel {
       </div>
       <footer>
         <button @click=${this.fly}>${icons.fly}${this.t('card.fly')}</button>
-        <a href="/ogc/collections/${selection.layer}/items/${selection.id}" target="_blank" rel="noopener">${icons.link}${this.t('card.ogc')}</a>
+        ${server ? html`<a href=${server.pages.item(selection.layer, selection.id)} target="_blank" rel="noopener">${icons.link}${this.t('card.ogc')}</a>` : nothing}
       </footer>`
   }
 

@@ -2,7 +2,7 @@
 import { html, nothing } from 'lit'
 import type { Column } from '../../layers/layer.js'
 import { conditionsOf, filterOf, operatorsOf, type Condition, type Operator } from '../core/conditions.js'
-import { filterUrl } from '../core/filter.js'
+import { source } from '../core/source.js'
 import { mapLayers } from '../core/visibility.js'
 import { icons } from './icons.js'
 import { Panel } from './panel.js'
@@ -93,7 +93,7 @@ class FilterPanel extends Panel {
       ${result.ids.size < result.matched ? html`<small>${this.t('filter.some', { n: this.n(result.ids.size) })}</small>` : nothing}
       <div class="actions">
         ${result.bbox ? html`<button type="button" @click=${() => flyToBox(this.app, result.bbox!)}>${icons.fly}${this.t('filter.fly')}</button>` : nothing}
-        ${filter ? html`<a href=${filterUrl(filter.layer, filter.where)} target="_blank" rel="noopener">${icons.link}${this.t('filter.open')}</a>` : nothing}
+        ${filter ? html`<a href=${source().server!.pages.matches(filter.layer, filter.where)} target="_blank" rel="noopener">${icons.link}${this.t('filter.open')}</a>` : nothing}
       </div></div>`
   }
 

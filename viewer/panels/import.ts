@@ -1,6 +1,7 @@
 /** Files into the city: by a button or dropped anywhere; with progress, and what was turned away. */
 import { html, nothing } from 'lit'
 import { maySteward } from '../core/api.js'
+import { source } from '../core/source.js'
 import { icons } from './icons.js'
 import { flyToBox } from './go-to.js'
 import { Panel } from './panel.js'
@@ -36,7 +37,7 @@ class Import extends Panel {
           <small>${ids.length ? this.t('import.accepted', { n: this.n(accepted) }) : (result?.notes ?? []).join(' ')}${rejected ? ` · ${this.t('import.rejected', { n: this.n(rejected) })}` : ''}</small>
           <div class="actions">
             <button @click=${() => this.show(ids)}>${icons.fly}${this.t('import.show')}</button>
-            ${rejected ? html`<a href="/imports/${job}/rejects" target="_blank" rel="noopener">${icons.link}${this.t('import.rejects')}</a>` : nothing}
+            ${rejected ? html`<a href=${source().server!.pages.rejects(job)} target="_blank" rel="noopener">${icons.link}${this.t('import.rejects')}</a>` : nothing}
           </div></div>`
       }
     }

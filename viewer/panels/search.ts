@@ -1,6 +1,7 @@
 /** One field for everything: names, addresses, sheet/parcel numbers, ids; without diacritics as well. */
 import { html, nothing } from 'lit'
-import { search, type SearchResult } from '../core/api.js'
+import type { SearchResult } from '../core/api.js'
+import { source } from '../core/source.js'
 import { icons } from './icons.js'
 import { Panel } from './panel.js'
 import { goTo } from './go-to.js'
@@ -44,7 +45,7 @@ class Search extends Panel {
   private async run(): Promise<void> {
     this.abort = new AbortController()
     try {
-      this.results = await search(this.query.trim(), this.abort.signal)
+      this.results = await source().search(this.query.trim(), this.abort.signal)
       this.failed = false
       this.active = 0
     } catch (error) {

@@ -1,5 +1,6 @@
 /** The page's frame: search on top, rail on the left with one open panel, card on the right, time below. */
 import { html, nothing, type TemplateResult } from 'lit'
+import { source } from '../core/source.js'
 import type { PanelId } from '../core/state.js'
 import type { MessageKey } from '../i18n/text.js'
 import { icons } from './icons.js'
@@ -44,7 +45,7 @@ class Shell extends Panel {
           ${icons.underground}<span>${this.t('rail.underground')}</span></button>
         <button data-panel="share" @click=${this.share}>${icons.share}<span>${this.t('rail.share')}</span></button>
       </nav>
-      <footer class="about ${this.state.underground ? 'dark' : ''}"><a href="/docs/${this.state.language}">${this.t('rail.docs')}</a><a href="/ogc?f=html">${this.t('rail.api')}</a></footer>
+      <footer class="about ${this.state.underground ? 'dark' : ''}">${this.renderPages()}</footer>
       <div class="zoom float">
         <button title=${this.t('rail.zoomIn')} aria-label=${this.t('rail.zoomIn')} @click=${() => this.zoom(0.6)}>${icons.plus}</button>
         <button title=${this.t('rail.zoomOut')} aria-label=${this.t('rail.zoomOut')} @click=${() => this.zoom(1.6)}>${icons.minus}</button>
@@ -59,6 +60,11 @@ class Shell extends Panel {
       ${empty ? html`<div class="notice float" role="status"><b>${this.t('app.empty')}</b> ${this.t('app.emptyWhat')}</div>` : nothing}
       ${this.app.notice ? html`<div class="notice float" role="status">${this.app.notice}</div>` : nothing}
       <div class="busy ${this.app.busy > 0 || !scene ? 'on' : ''}" aria-hidden="true"></div>`
+  }
+
+  private renderPages() {
+    const pages = source().server?.pages
+    return pages ? html`<a href=${pages.docs(this.state.language)}>${this.t('rail.docs')}</a><a href=${pages.api}>${this.t('rail.api')}</a>` : nothing
   }
 
   private renderOpening() {
@@ -91,7 +97,7 @@ class Shell extends Panel {
     return html`<div class="state" role="alert"><div class="mark"></div>
       <h1>${this.t(kind === 'webgl' ? 'app.noWebgl' : 'app.failed')}</h1>
       <p>${kind === 'webgl' ? this.t('app.noWebglWhat') : why || this.t('app.failedWhat')}</p>
-      ${kind === 'webgl' ? html`<a class="primary" href="/ogc">${this.t('app.openOgc')}</a>` : html`<button class="primary" @click=${() => location.reload()}>${this.t('app.retry')}</button>`}
+      ${kind === 'webgl' ? source().server && html`<a class="primary" href=${source().server!.pages.api}>${this.t('app.openOgc')}</a>` : html`<button class="primary" @click=${() => location.reload()}>${this.t('app.retry')}</button>`}
     </div>`
   }
 

@@ -2,6 +2,7 @@
 import { html, nothing } from 'lit'
 import { DEPTH_STEPS, DEPTH_CLASSES } from '../../layers/depth.js'
 import { mayEdit, type ScenarioInfo } from '../core/api.js'
+import { source } from '../core/source.js'
 import { elapsed } from '../i18n/text.js'
 import { Panel } from './panel.js'
 import './impact-chart.js'
@@ -88,7 +89,7 @@ class Simulate extends Panel {
           <tbody>${classes.map(({ name, colour, buildings, people }) => html`<tr><td><i class="swatch" style="--c:${colour};--l:${colour}"></i>${this.l(DEPTH_CLASSES[name])}</td><td>${this.n(buildings)}</td><td>${this.n(people)}</td></tr>`)}</tbody></table>
         <h3>${this.t('impact.byUse')}</h3>
         <dothi-impact-chart></dothi-impact-chart>` : html`<p class="muted">${this.t('impact.none')}</p>`}
-      <a class="quiet" target="_blank" rel="noopener" href="/scenarios/${manifest!.scenario}/ogc/collections/run_buildings/items?run=${manifest!.id}&f=html">${this.t('impact.list')}</a>`
+      <a class="quiet" target="_blank" rel="noopener" href=${source().server!.pages.runBuildings(manifest!)}>${this.t('impact.list')}</a>`
   }
 }
 customElements.define('dothi-simulate', Simulate)

@@ -1,5 +1,8 @@
 /** Heights for the ground: Mapbox Terrain-RGB tiles, decoded once and sampled bilinearly. */
+import { intersects } from '../../core/bbox.js'
 import type { Tile } from '../../core/tile-matrix.js'
+import { grownBounds, type Change } from './mvt.js'
+import { source } from '../core/source.js'
 import type { TerrainRange } from './protocol.js'
 
 const SIZE = 256
@@ -31,15 +34,23 @@ export function sampleHeight(tile: HeightTile, u: number, v: number): number {
 /** A way to ask heights anywhere inside `tile`, or `null` where no terrain is stored. */
 export interface HeightSampler { (u: number, v: number): number }
 
-export interface HeightSource { sampler(tile: Tile): Promise<HeightSampler | null> }
+export interface HeightSource {
+  readonly range: TerrainRange
+  sampler(tile: Tile): Promise<HeightSampler | null>
+  /** Drops the heights of these places. */
+  forget(changes: readonly Change[]): void
+}
+
+/** The name under which the change log tells of new ground. */
+export const TERRAIN = 'terrain'
 
 export function createHeightSource(range: TerrainRange, decode: (bytes: Blob) => Promise<Uint8ClampedArray>): HeightSource {
-  const cache = new Map<string, Promise<HeightTile | null>>()
+  const cache = new Map<string, Entry>()
   const get = (z: number, x: number, y: number) => {
     const key = `${z}/${x}/${y}`
     let tile = cache.get(key)
     if (!tile) {
-      tile = fetchTile(key, decode)
+      tile = fetchTile({ z, x, y }, decode)
       tile.catch(() => cache.delete(key))
       cache.set(key, tile)
       if (cache.size > 200) cache.delete(cache.keys().next().value!)
@@ -59,9 +70,9 @@ export function createHeightSource(range: TerrainRange, decode: (bytes: Blob) =>
   }
 }
 
-async function fetchTile(key: string, decode: (bytes: Blob) => Promise<Uint8ClampedArray>): Promise<HeightTile | null> {
-  const response = await fetch(`/terrain/rgb/${key}`)
-  if (response.status === 204 || response.status === 404 || response.headers.get('X-Terrain') === 'none') return null
-  if (!response.ok) throw new Error(`terrain ${key}: ${response.status}`)
-  return decodeTerrainRgb(await decode(await response.blob()))
+interface Entry { readonly tile: Tile; readonly heights: Promise<HeightTile | null> }
+
+async function fetchTile(tile: Tile, decode: (bytes: Blob) => Promise<Uint8ClampedArray>): Promise<HeightTile | null> {
+  const picture = await source().terrainTile(tile)
+  return picture && decodeTerrainRgb(await decode(picture))
 }

@@ -3,7 +3,9 @@ import { parse } from '@loaders.gl/core'
 import type { LoaderWithParser } from '@loaders.gl/loader-utils'
 import { VectorTile, type VectorTileFeature, type VectorTileLayer } from '@mapbox/vector-tile'
 import { PbfReader } from 'pbf'
+import { grow, intersects, type BBox } from '../../core/bbox.js'
 import { tileBounds, type Tile } from '../../core/tile-matrix.js'
+import { source } from '../core/source.js'
 
 /** Mapbox Vector Tile 2.1, undecoded geometries: drawing wants integers, not GeoJSON. */
 const MvtLoader = {
@@ -22,13 +24,27 @@ export interface SourceTile {
 export interface MvtSource {
   /** The layers' features in one tile, in the order asked; what is not known yet comes in one request for all of them. */
   get(layers: readonly LayerVersion[], tile: Tile): Promise<(SourceTile | null)[]>
+  /** Drops what shows anything of these places, so that it is asked for again when it is needed. */
+  forget(changes: readonly Change[]): void
 }
 
-/** `revision` changes with the data, so that nothing stale is taken from the cache. */
+/** A place in a layer where something is not what it was. `box`: around old and new, CRS84 degrees. */
+export interface Change { readonly layer: string; readonly box: BBox }
+
+/** A tile's box in degrees, grown by a share of its size. */
+export function grownBounds(tile: Tile, share: number): BBox {
+  const box = tileBounds(tile)
+  return grow(box, (box[2] - box[0]) * share)
+}
+
+/** How far beyond its edge a tile shows features, in parts of its size; the server's own margin. */
+const MARGIN = 64 / 4096
+
+/** `revision` changes where all that is known of a layer became stale at once. */
 export interface LayerVersion { readonly id: string; readonly revision: number }
 
 export function createMvtSource(limit = 900): MvtSource {
-  const cache = new Map<string, Promise<SourceTile | null>>()
+  const cache = new Map<string, Entry>()
   const keyOf = ({ id, revision }: LayerVersion, { z, x, y }: Tile) => `${id}@${revision}/${z}/${x}/${y}`
   return {
     get(layers, tile) {
@@ -37,11 +53,12 @@ export function createMvtSource(limit = 900): MvtSource {
         const decoded = load(missing.map(({ id }) => id), tile)
         for (const layer of missing) {
           const key = keyOf(layer, tile)
-          const entry = decoded.then((layersOf) => {
+          const source = decoded.then((layersOf) => {
             const features = layersOf?.[layer.id]
             return features?.length ? { tile, features } : null
           })
-          entry.catch(() => cache.delete(key))
+          const entry = { layer: layer.id, tile, source }
+          source.catch(() => { if (cache.get(key) === entry) cache.delete(key) })
           cache.set(key, entry)
         }
       }
@@ -50,20 +67,27 @@ export function createMvtSource(limit = 900): MvtSource {
         const entry = cache.get(key)!
         cache.delete(key)
         cache.set(key, entry)
-        return entry
+        return entry.source
       })
       while (cache.size > limit) cache.delete(cache.keys().next().value!)
       return Promise.all(entries)
     },
+    forget(changes) {
+      const layers = new Set(changes.map(({ layer }) => layer))
+      for (const [key, { layer, tile }] of cache) {
+        if (!layers.has(layer)) continue
+        const bounds = grownBounds(tile, MARGIN)
+        if (changes.some((change) => change.layer === layer && intersects(change.box, bounds))) cache.delete(key)
+      }
+    },
   }
 }
 
-async function load(layers: readonly string[], { z, x, y }: Tile): Promise<VectorTile['layers'] | null> {
-  const response = await fetch(`/tiles/${layers.join(',')}/${z}/${x}/${y}.mvt`)
-  if (response.status === 204 || response.status === 404) return null
-  if (!response.ok) throw new Error(`tile ${z}/${x}/${y}: ${response.status}`)
-  const bytes = await response.arrayBuffer()
-  return bytes.byteLength ? (await parse(bytes, MvtLoader) as VectorTile).layers : null
+interface Entry { readonly layer: string; readonly tile: Tile; readonly source: Promise<SourceTile | null> }
+
+async function load(layers: readonly string[], tile: Tile): Promise<VectorTile['layers'] | null> {
+  const bytes = await source().vectorTile(layers, tile)
+  return bytes?.byteLength ? (await parse(bytes, MvtLoader) as VectorTile).layers : null
 }
 
 /** No deeper tiles are asked for: at zoom 16 a unit is 15 cm, and the tiles below it share one answer. */

@@ -4,6 +4,7 @@ import { MeshoptDecoder } from 'meshoptimizer/decoder'
 import { TilesRenderer } from '3d-tiles-renderer/three'
 import { GLTFExtensionsPlugin } from '3d-tiles-renderer/three/plugins'
 import type { Frame } from '../core/frame.js'
+import { source } from '../core/source.js'
 
 export interface FeatureTable {
   /** Store ids by glb feature id. */
@@ -50,7 +51,7 @@ interface MeshFeatures { getFeatureInfo(): { propertyTable: number | null; featu
 
 export function createTileset(options: TilesetOptions): Tileset {
   const { layer, scene, camera, renderer } = options
-  const tiles = new TilesRenderer(`/3dtiles/${layer}/tileset.json`)
+  const tiles = new TilesRenderer(source().tilesetUrl(layer)!)
   tiles.registerPlugin(new GLTFExtensionsPlugin({ metadata: true, meshoptDecoder: MeshoptDecoder }))
   tiles.errorTarget = options.errorTarget
   tiles.setCamera(camera)

@@ -1,7 +1,7 @@
 /** Frames of a run: uint16 depths, row-major, north first, deflated; a loader for @loaders.gl/core. */
 import { parse } from '@loaders.gl/core'
 import type { LoaderWithParser } from '@loaders.gl/loader-utils'
-import { request } from '../core/api.js'
+import { source } from '../core/source.js'
 
 export const NODATA = 65535
 
@@ -15,8 +15,7 @@ const FrameLoader = {
 
 /** Stored depths of frame `n`; multiply by the manifest's scale for metres. Throws where the size does not fit the grid. */
 export async function loadFrame(run: string, n: number, { rows, cols }: FrameShape, signal?: AbortSignal): Promise<Uint16Array> {
-  const response = await request(`/runs/${run}/frames/${n}`, { signal: signal ?? null })
-  const bytes = await response.arrayBuffer()
+  const bytes = await source().server!.runFrame(run, n, signal)
   const frame = bytes.byteLength === rows * cols * 2 ? new Uint16Array(bytes) : await parse(bytes, FrameLoader) as Uint16Array
   if (frame.length !== rows * cols) throw new Error(`frame ${n}: ${frame.length} cells, wanted ${rows * cols}`)
   return frame

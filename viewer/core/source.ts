@@ -1,0 +1,122 @@
+/**
+ * Where the page's data come from: the one place in the viewer that knows addresses.
+ *
+ * A server answers all of it. A folder of files only shows: there is nothing to filter with, to run or to import into,
+ * so there `server` is null. Workers make the same source from its `spec`.
+ */
+import { printCql2Json } from '../../core/filter/cql2-json.js'
+import type { Filter } from '../../core/filter/ast.js'
+import type { Tile } from '../../core/tile-matrix.js'
+import type { RunManifest } from '../../simulation/manifest.js'
+import { getJson, request, type CityInfo, type FeatureRecord, type JobStatus, type SearchResult } from './api.js'
+import type { RunImpacts } from './app.js'
+
+/** What it takes to make a source elsewhere, as in a worker. */
+export interface SourceSpec { readonly kind: 'server' }
+
+export interface Source {
+  readonly spec: SourceSpec
+  city(): Promise<CityInfo>
+  /** One Mapbox Vector Tile with at least these layers; null where there is nothing. */
+  vectorTile(layers: readonly string[], tile: Tile, signal?: AbortSignal): Promise<ArrayBuffer | null>
+  /** Mapbox Terrain-RGB picture; null where no terrain is stored. */
+  terrainTile(tile: Tile, signal?: AbortSignal): Promise<Blob | null>
+  /** Null where the layer has no 3D tiles. */
+  tilesetUrl(layer: string): string | null
+  feature(layer: string, id: number, signal?: AbortSignal): Promise<FeatureRecord>
+  search(query: string, signal?: AbortSignal): Promise<readonly SearchResult[]>
+  /** What only a server can do. */
+  readonly server: Server | null
+}
+
+/** Work, results and pages of a server. */
+export interface Server {
+  /** What the server does before it can answer. */
+  preparing(): Promise<{ readonly progress: number; readonly message: string } | null>
+  run(id: string): Promise<RunManifest>
+  /** Deflated or plain depths; see water/frame-loader.ts. */
+  runFrame(id: string, n: number, signal?: AbortSignal): Promise<ArrayBuffer>
+  runImpacts(id: string): Promise<RunImpacts>
+  /** Greatest depth of each flooded building of a run, metres. */
+  runDepths(run: Pick<RunManifest, 'id' | 'scenario'>): Promise<Map<number, number>>
+  startFlood(scenario: string): Promise<JobStatus>
+  job(id: string): Promise<JobStatus>
+  jobResult<T>(id: string): Promise<T | null>
+  cancelJob(id: string): Promise<void>
+  matches(layer: string, where: Filter, signal?: AbortSignal): Promise<FeaturePage>
+  /** Addresses for people and forms. */
+  readonly pages: typeof pages
+}
+
+export interface FeaturePage { readonly numberMatched?: number; readonly features: readonly { readonly id: number | string; readonly geometry: unknown }[] }
+
+/** Matches fetched at most: more would light up the whole city. */
+const MATCHES = 10_000
+
+const pages = {
+  docs: (language: string) => `/docs/${language}`,
+  api: '/ogc?f=html',
+  item: (layer: string, id: number) => `/ogc/collections/${layer}/items/${id}`,
+  matches: (layer: string, where: Filter) =>
+    `/ogc/collections/${layer}/items?limit=${MATCHES}&filter-lang=cql2-json&filter=${encodeURIComponent(JSON.stringify(printCql2Json(where)))}`,
+  runBuildings: ({ id, scenario }: Pick<RunManifest, 'id' | 'scenario'>) => `/scenarios/${scenario}/ogc/collections/run_buildings/items?run=${id}&f=html`,
+  rejects: (job: string) => `/imports/${job}/rejects`,
+  uploads: '/imports',
+} as const
+
+/** Everything from the server that the page came from. */
+export function createServerSource(): Source {
+  return {
+    spec: { kind: 'server' },
+    city: () => getJson<CityInfo>('/city'),
+    async vectorTile(layers, { z, x, y }, signal) {
+      const response = await fetch(`/tiles/${layers.join(',')}/${z}/${x}/${y}.mvt`, { signal: signal ?? null })
+      if (response.status === 204 || response.status === 404) return null
+      if (!response.ok) throw new Error(`tile ${z}/${x}/${y}: ${response.status}`)
+      return response.arrayBuffer()
+    },
+    async terrainTile({ z, x, y }, signal) {
+      const response = await fetch(`/terrain/rgb/${z}/${x}/${y}`, { signal: signal ?? null })
+      if (response.status === 204 || response.status === 404 || response.headers.get('X-Terrain') === 'none') return null
+      if (!response.ok) throw new Error(`terrain ${z}/${x}/${y}: ${response.status}`)
+      return response.blob()
+    },
+    tilesetUrl: (layer) => `/3dtiles/${layer}/tileset.json`,
+    feature: (layer, id, signal) => getJson<FeatureRecord>(pages.item(layer, id), signal),
+    search: (query, signal) => getJson<{ results: readonly SearchResult[] }>(`/search?q=${encodeURIComponent(query)}&limit=8`, signal).then((r) => r.results),
+    server: {
+      preparing: () => fetch('/readyz').then((r) => r.json() as Promise<{ progress: number; message: string }>).catch(() => null),
+      run: (id) => getJson<RunManifest>(`/runs/${id}`),
+      runFrame: (id, n, signal) => request(`/runs/${id}/frames/${n}`, { signal: signal ?? null }).then((r) => r.arrayBuffer()),
+      runImpacts: (id) => getJson<RunImpacts>(`/runs/${id}/impacts`),
+      runDepths,
+      startFlood: (scenario) => request('/ogc/processes/flood/execution', {
+        method: 'POST', headers: { 'content-type': 'application/json', prefer: 'respond-async' }, body: JSON.stringify({ inputs: { scenario } }),
+      }).then((r) => r.json() as Promise<JobStatus>),
+      job: (id) => getJson<JobStatus>(`/ogc/jobs/${id}`),
+      jobResult: <T>(id: string) => getJson<T>(`/ogc/jobs/${id}/results`).catch(() => null),
+      cancelJob: (id) => request(`/ogc/jobs/${id}`, { method: 'DELETE' }).then(() => {}),
+      matches: (layer, where, signal) => getJson<FeaturePage>(pages.matches(layer, where), signal),
+      pages,
+    },
+  }
+}
+
+/** Page by page through the OGC door. */
+async function runDepths({ id, scenario }: Pick<RunManifest, 'id' | 'scenario'>): Promise<Map<number, number>> {
+  const filter = JSON.stringify({ op: '>=', args: [{ property: 'depth_max_m' }, 0.1] })
+  let next: string | undefined = `/scenarios/${scenario}/ogc/collections/run_buildings/items?run=${id}&properties=building,depth_max_m&limit=10000&filter-lang=cql2-json&filter=${encodeURIComponent(filter)}`
+  const depths = new Map<number, number>()
+  while (next) {
+    const page: { features: { properties: { building: number; depth_max_m: number } }[]; links?: { rel: string; href: string }[] } = await getJson(next)
+    for (const { properties } of page.features) depths.set(properties.building, properties.depth_max_m)
+    const link: string | undefined = page.links?.find(({ rel }) => rel === 'next')?.href
+    next = link && new URL(link, location.href).pathname + new URL(link, location.href).search
+  }
+  return depths
+}
+
+let current: Source = createServerSource()
+
+/** The source of this page, or of this worker. */
+export const source = (): Source => current
