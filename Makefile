@@ -1,11 +1,12 @@
 # make run      the living city on http://127.0.0.1:8080 (PORT=, DATA_DIR=, SAMPLE=0, DATABASE_URL=)
 # make test     every test; installs what it needs
 # make bench    a table of ratios, also in bench/latest.json
+# make bench-city   the city of a million buildings, kept up for other servers (bench/README.md)
 # make drills   crashes, cut links and conflicts, played through at length
 # make build    what has changed
 # make clean    removes what was built; the city's data stays
 
-.PHONY: run test bench drills build clean
+.PHONY: run test bench bench-city drills build clean
 
 run:
 	@exec node scripts/start.mjs
@@ -15,6 +16,9 @@ test:
 
 bench:
 	@exec node scripts/bench.mjs
+
+bench-city:
+	@exec node scripts/bench.mjs city
 
 drills:
 	@exec node scripts/drills.mjs

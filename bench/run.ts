@@ -10,9 +10,14 @@ import { tilesBench } from './tiles.js'
 import { withWorkbench } from './workbench.js'
 import { writesBench } from './writes.js'
 
+/** BENCH=tiles,import runs only those. */
+const only = process.env.BENCH?.split(',')
+const chosen = (name: string) => !only || only.includes(name.replace('Bench', ''))
+
 const results: Result[] = []
 await withWorkbench(async workbench => {
-  for (const bench of [importBench, exportBench, tilesBench, eventsBench, historyBench, writesBench]) results.push(...await bench(workbench))
+  for (const bench of [importBench, exportBench, eventsBench, historyBench, writesBench].filter(({ name }) => chosen(name))) results.push(...await bench(workbench))
 })
+if (chosen('tilesBench')) results.push(...await tilesBench())
 console.log(table(results, machine()))
 writeFileSync('bench/latest.json', `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), results }, null, 2)}\n`)
