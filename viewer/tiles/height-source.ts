@@ -1,8 +1,8 @@
 /** Heights for the ground: Mapbox Terrain-RGB tiles, decoded once and sampled bilinearly. */
 import { intersects } from '../../core/bbox.js'
 import type { Tile } from '../../core/tile-matrix.js'
-import { grownBounds, type Change } from './mvt.js'
 import { source } from '../core/source.js'
+import { grownBounds, type Change } from './change.js'
 import type { TerrainRange } from './protocol.js'
 
 const SIZE = 256
@@ -41,23 +41,27 @@ export interface HeightSource {
   forget(changes: readonly Change[]): void
 }
 
-/** The name under which the change log tells of new ground. */
-export const TERRAIN = 'terrain'
-
 export function createHeightSource(range: TerrainRange, decode: (bytes: Blob) => Promise<Uint8ClampedArray>): HeightSource {
   const cache = new Map<string, Entry>()
   const get = (z: number, x: number, y: number) => {
     const key = `${z}/${x}/${y}`
-    let tile = cache.get(key)
-    if (!tile) {
-      tile = fetchTile({ z, x, y }, decode)
-      tile.catch(() => cache.delete(key))
-      cache.set(key, tile)
-      if (cache.size > 200) cache.delete(cache.keys().next().value!)
-    }
-    return tile
+    const known = cache.get(key)
+    if (known) return known.heights
+    const entry: Entry = { tile: { z, x, y }, heights: fetchTile({ z, x, y }, decode) }
+    entry.heights.catch(() => { if (cache.get(key) === entry) cache.delete(key) })
+    cache.set(key, entry)
+    if (cache.size > 200) cache.delete(cache.keys().next().value!)
+    return entry.heights
   }
   return {
+    range,
+    forget(changes) {
+      if (!changes.length) return
+      for (const [key, { tile }] of cache) {
+        const bounds = grownBounds(tile, 1 / SIZE)
+        if (changes.some(({ box }) => intersects(box, bounds))) cache.delete(key)
+      }
+    },
     async sampler({ z, x, y }) {
       if (z < range.minzoom) return null
       const up = Math.max(0, z - range.maxzoom)

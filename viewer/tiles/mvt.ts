@@ -3,9 +3,10 @@ import { parse } from '@loaders.gl/core'
 import type { LoaderWithParser } from '@loaders.gl/loader-utils'
 import { VectorTile, type VectorTileFeature, type VectorTileLayer } from '@mapbox/vector-tile'
 import { PbfReader } from 'pbf'
-import { grow, intersects, type BBox } from '../../core/bbox.js'
+import { intersects } from '../../core/bbox.js'
 import { tileBounds, type Tile } from '../../core/tile-matrix.js'
 import { source } from '../core/source.js'
+import { grownBounds, type Change } from './change.js'
 
 /** Mapbox Vector Tile 2.1, undecoded geometries: drawing wants integers, not GeoJSON. */
 const MvtLoader = {
@@ -28,15 +29,6 @@ export interface MvtSource {
   forget(changes: readonly Change[]): void
 }
 
-/** A place in a layer where something is not what it was. `box`: around old and new, CRS84 degrees. */
-export interface Change { readonly layer: string; readonly box: BBox }
-
-/** A tile's box in degrees, grown by a share of its size. */
-export function grownBounds(tile: Tile, share: number): BBox {
-  const box = tileBounds(tile)
-  return grow(box, (box[2] - box[0]) * share)
-}
-
 /** How far beyond its edge a tile shows features, in parts of its size; the server's own margin. */
 const MARGIN = 64 / 4096
 
@@ -53,12 +45,12 @@ export function createMvtSource(limit = 900): MvtSource {
         const decoded = load(missing.map(({ id }) => id), tile)
         for (const layer of missing) {
           const key = keyOf(layer, tile)
-          const source = decoded.then((layersOf) => {
+          const found = decoded.then((layersOf) => {
             const features = layersOf?.[layer.id]
             return features?.length ? { tile, features } : null
           })
-          const entry = { layer: layer.id, tile, source }
-          source.catch(() => { if (cache.get(key) === entry) cache.delete(key) })
+          const entry: Entry = { layer: layer.id, tile, found }
+          found.catch(() => { if (cache.get(key) === entry) cache.delete(key) })
           cache.set(key, entry)
         }
       }
@@ -67,7 +59,7 @@ export function createMvtSource(limit = 900): MvtSource {
         const entry = cache.get(key)!
         cache.delete(key)
         cache.set(key, entry)
-        return entry.source
+        return entry.found
       })
       while (cache.size > limit) cache.delete(cache.keys().next().value!)
       return Promise.all(entries)
@@ -83,7 +75,7 @@ export function createMvtSource(limit = 900): MvtSource {
   }
 }
 
-interface Entry { readonly layer: string; readonly tile: Tile; readonly source: Promise<SourceTile | null> }
+interface Entry { readonly layer: string; readonly tile: Tile; readonly found: Promise<SourceTile | null> }
 
 async function load(layers: readonly string[], tile: Tile): Promise<VectorTile['layers'] | null> {
   const bytes = await source().vectorTile(layers, tile)

@@ -3,6 +3,7 @@ import type { Style } from '../../layers/layer.js'
 import type { BBox } from '../../core/bbox.js'
 import type { Tile } from '../../core/tile-matrix.js'
 import type { FrameOrigin } from '../core/frame.js'
+import type { Change } from './change.js'
 
 /** What a worker needs to know of a layer to draw it. */
 export interface PaintLayer {
@@ -10,7 +11,7 @@ export interface PaintLayer {
   readonly geometry: 'point' | 'line' | 'polygon' | 'any'
   readonly style: Style
   readonly zoom: { readonly min: number; readonly max: number }
-  /** Changes with the data, so that tiles are not taken from a stale cache. */
+  /** Changes where all of the layer's tiles became stale at once; single places are told by `forget`. */
   readonly revision: number
   /** Where it has features, CRS84; nothing is asked outside. */
   readonly bbox?: BBox | null | undefined
@@ -35,6 +36,7 @@ export type WorkerRequest =
   | { readonly kind: 'tile'; readonly job: number; readonly tile: Tile; readonly shown: readonly string[]; readonly mesh: boolean }
   | { readonly kind: 'pick'; readonly job: number; readonly lon: number; readonly lat: number; readonly tile: Tile; readonly shown: readonly string[]; readonly toleranceM: number }
   | { readonly kind: 'cancel'; readonly job: number }
+  | { readonly kind: 'forget'; readonly changes: readonly Change[] }
 
 export interface TileMesh {
   /** Local metres of the mesh's own origin. */

@@ -7,9 +7,11 @@ import {
   Box3, BufferAttribute, BufferGeometry, DataTexture, Frustum, Group, LinearFilter, LinearMipmapLinearFilter, Matrix4, Mesh,
   RGBAFormat, SRGBColorSpace, UnsignedByteType, Vector3, type MeshLambertMaterial, type PerspectiveCamera,
 } from 'three'
+import { intersects } from '../../core/bbox.js'
 import { lonLatAt, tileFraction, type Tile } from '../../core/tile-matrix.js'
 import type { Frame } from '../core/frame.js'
 import { createGroundMaterial } from './ground-material.js'
+import { grownBounds, TERRAIN, type Change } from './change.js'
 import type { PointSet, TileMesh, TileResult } from './protocol.js'
 import type { TileJob, WorkerPool } from './worker-pool.js'
 
@@ -23,6 +25,8 @@ export interface Terrain {
   tileAt(lon: number, lat: number): Tile
   /** Draws pictures anew where the layers differ (or the data, with `force`); the old ones stay until then. */
   repaint(shown: readonly string[], force?: boolean): void
+  /** Draws anew, when they are next seen, the tiles that show anything of these places; the old ones stay until then. */
+  touch(changes: readonly Change[]): void
   setGlass(on: boolean): void
   /** Tiles wanted and not yet there. */
   readonly pending: number
@@ -54,9 +58,13 @@ interface Node {
   mesh: Mesh<BufferGeometry, MeshLambertMaterial> | null
   source: TileMesh | null
   job: TileJob | null
-  /** Version of the picture that is shown, and of the one asked for. */
+  /** Version of the picture that is shown, and of the one asked for; see `due`. */
   painted: number
   asked: number
+  /** How often something changed here. */
+  touched: number
+  /** The ground itself changed: the mesh is made anew with the picture. */
+  reshape: boolean
   failed: number
   seen: number
   /** Lower goes first; set at each look. */
@@ -65,6 +73,8 @@ interface Node {
 
 const ROOT_ZOOM = 8
 const MAX_ZOOM = 18
+/** How far beyond its edge a feature still shows in a tile's picture: strokes, the soft shade at the foot of walls. */
+const REACH = 1 / 16
 /** Tiles up to so many times the right size stand in for finer ones: fine enough to show a river. */
 const STAND_IN = 4
 const KEEP = 260
@@ -103,12 +113,15 @@ export function createTerrain(options: TerrainOptions): Terrain {
     }
     const sizeM = box.max.x - box.min.x
     box.expandByVector(scratch.set(0, 0, Math.min(1500, sizeM * 0.2) + 20))
-    return { tile, key: `${tile.z}/${tile.x}/${tile.y}`, box, sizeM, children: null, mesh: null, source: null, job: null, painted: 0, asked: 0, failed: 0, seen: 0, rank: 0 }
+    return { tile, key: `${tile.z}/${tile.x}/${tile.y}`, box, sizeM, children: null, mesh: null, source: null, job: null, painted: 0, asked: 0, touched: 0, reshape: false, failed: 0, seen: 0, rank: 0 }
   }
+
+  /** The version of its picture that a node should show: rises with each change of all, and of its place. */
+  const due = (node: Node) => version + node.touched
 
   /** Puts a node on the list of this look; `rank` says how soon. */
   function want(node: Node, rank: number): void {
-    if (node.job || node.asked === version || node.failed > 3) return
+    if (node.job || node.asked === due(node) || node.failed > 3) return
     wanted.set(node, Math.min(rank, wanted.get(node) ?? Infinity))
   }
 
@@ -123,12 +136,14 @@ export function createTerrain(options: TerrainOptions): Terrain {
   }
 
   function start(node: Node): void {
-    const asked = node.asked = version
+    const asked = node.asked = due(node)
+    const reshape = node.reshape
+    node.reshape = false
     working.add(node)
-    const job = node.job = pool.tile(node.tile, shown, !node.mesh)
+    const job = node.job = pool.tile(node.tile, shown, !node.mesh || reshape)
     job.result.then(
       (result) => { node.failed = 0; node.painted = asked; show(node, result) },
-      (error: Error) => { node.asked = 0; if (error.message !== 'cancelled') node.failed++ },
+      (error: Error) => { node.asked = 0; node.reshape ||= reshape; if (error.message !== 'cancelled') node.failed++ },
     ).finally(() => {
       working.delete(node)
       node.job = null
@@ -140,11 +155,7 @@ export function createTerrain(options: TerrainOptions): Terrain {
   function show(node: Node, { mesh: source, texture, points }: TileResult): void {
     const side = Math.sqrt(texture.length / 4)
     if (source && !node.mesh) {
-      const geometry = new BufferGeometry()
-      geometry.setAttribute('position', new BufferAttribute(source.positions, 3))
-      geometry.setAttribute('normal', new BufferAttribute(source.normals, 3))
-      geometry.setAttribute('uv', new BufferAttribute(source.uvs, 2))
-      geometry.setIndex(new BufferAttribute(source.index, 1))
+      const geometry = geometryOf(source)
       const picture = new DataTexture(texture, side, side, RGBAFormat, UnsignedByteType)
       picture.colorSpace = SRGBColorSpace
       picture.magFilter = LinearFilter
@@ -160,20 +171,39 @@ export function createTerrain(options: TerrainOptions): Terrain {
       mesh.receiveShadow = true
       mesh.frustumCulled = false
       mesh.visible = false
-      mesh.userData.segments = source.segments
       node.mesh = mesh
-      node.source = source
-      node.box.min.z = source.minZ - 1
-      node.box.max.z = source.maxZ + 1
-      glassify(mesh)
+      shape(node, mesh, source)
       group.add(mesh)
       nodes.add(node)
     } else if (node.mesh) {
+      if (source) {
+        node.mesh.geometry.dispose()
+        node.mesh.geometry = geometryOf(source)
+        shape(node, node.mesh, source)
+      }
       const picture = node.mesh.material.map as DataTexture
       picture.image = { data: texture, width: side, height: side }
       picture.needsUpdate = true
     }
     if (node.mesh) options.onPoints(node.key, node.mesh.position, points)
+  }
+
+  function geometryOf(source: TileMesh): BufferGeometry {
+    const geometry = new BufferGeometry()
+    geometry.setAttribute('position', new BufferAttribute(source.positions, 3))
+    geometry.setAttribute('normal', new BufferAttribute(source.normals, 3))
+    geometry.setAttribute('uv', new BufferAttribute(source.uvs, 2))
+    geometry.setIndex(new BufferAttribute(source.index, 1))
+    return geometry
+  }
+
+  /** What follows from the form of the ground. */
+  function shape(node: Node, mesh: Mesh<BufferGeometry, MeshLambertMaterial>, source: TileMesh): void {
+    node.source = source
+    node.box.min.z = source.minZ - 1
+    node.box.max.z = source.maxZ + 1
+    mesh.userData.segments = source.segments
+    glassify(mesh)
   }
 
   function glassify(mesh: Mesh<BufferGeometry, MeshLambertMaterial>): void {
@@ -301,6 +331,20 @@ export function createTerrain(options: TerrainOptions): Terrain {
       if (!force && next.join() === shown.join()) return
       shown = next
       version++
+      options.onChange()
+    },
+    touch(changes) {
+      if (!changes.length) return
+      const walk = (node: Node): void => {
+        const bounds = grownBounds(node.tile, REACH)
+        const here = changes.filter(({ box }) => intersects(box, bounds))
+        if (!here.length) return
+        node.touched++
+        node.failed = 0
+        if (here.some(({ layer }) => layer === TERRAIN)) node.reshape = true
+        node.children?.forEach(walk)
+      }
+      roots.forEach(walk)
       options.onChange()
     },
     setGlass(on) {

@@ -2,6 +2,7 @@
 import { intersects } from '../../core/bbox.js'
 import { lonLatAt, tileBounds, tileFraction, type Tile } from '../../core/tile-matrix.js'
 import { createFrame, type Frame } from '../core/frame.js'
+import { TERRAIN } from './change.js'
 import { createHeightSource, type HeightSampler, type HeightSource } from './height-source.js'
 import { buildGroundMesh } from './ground-mesh.js'
 import { createMvtSource, featureLonLat, placement, sourceTileOf, type SourceTile } from './mvt.js'
@@ -20,7 +21,12 @@ self.onmessage = ({ data }: MessageEvent<WorkerRequest>) => {
     case 'settings':
       settings = data.settings
       frame = createFrame(settings.origin)
-      heights ??= settings.terrain && createHeightSource(settings.terrain, decodeImage)
+      // Finer terrain, or the first of all, is another source; the same range keeps what it has decoded.
+      if (JSON.stringify(settings.terrain) !== JSON.stringify(heights?.range ?? null)) heights = settings.terrain && createHeightSource(settings.terrain, decodeImage)
+      return
+    case 'forget':
+      vectors.forget(data.changes)
+      heights?.forget(data.changes.filter(({ layer }) => layer === TERRAIN))
       return
     case 'cancel':
       cancelled.add(data.job)

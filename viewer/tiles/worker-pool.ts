@@ -1,11 +1,14 @@
 /** A few tile workers behind one promise a job. */
 import type { Tile } from '../../core/tile-matrix.js'
+import type { Change } from './change.js'
 import type { PickedFeature, Settings, TileResult, WorkerReply, WorkerRequest } from './protocol.js'
 
 export interface TileJob { readonly result: Promise<TileResult>; cancel(): void }
 
 export interface WorkerPool {
   configure(settings: Settings): void
+  /** What the workers keep of these places is stale. */
+  forget(changes: readonly Change[]): void
   tile(tile: Tile, shown: readonly string[], mesh: boolean): TileJob
   pick(ask: { lon: number; lat: number; tile: Tile; shown: readonly string[]; toleranceM: number }): Promise<readonly PickedFeature[]>
   readonly busy: number
@@ -35,6 +38,7 @@ export function createWorkerPool(size = Math.max(1, Math.min(3, (navigator.hardw
   const workerOf = (tile: Tile) => workers[(tile.z > 13 ? (tile.x >> (tile.z - 13)) + (tile.y >> (tile.z - 13)) : tile.x + tile.y) % size]!
   return {
     configure(settings) { for (const worker of workers) worker.postMessage({ kind: 'settings', settings } satisfies WorkerRequest) },
+    forget(changes) { for (const worker of workers) worker.postMessage({ kind: 'forget', changes } satisfies WorkerRequest) },
     tile(tile, shown, mesh) {
       const job = next++
       const worker = workerOf(tile)
