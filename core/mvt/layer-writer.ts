@@ -1,0 +1,143 @@
+import type { TileFeature } from './feature.js'
+import { ProtoWriter, zigzag } from './proto-writer.js'
+import { ValueTable } from './value-table.js'
+
+/** Fields of `Tile`, `Layer` and `Feature`. Source: Mapbox Vector Tile 2.1, vector_tile.proto. */
+const LAYERS = 3
+const NAME = 1
+const FEATURES = 2
+const KEYS = 3
+const EXTENT = 5
+const VERSION = 15
+const ID = 1
+const TAGS = 2
+const TYPE = 3
+const GEOMETRY = 4
+const GEOMETRY_TYPES: Readonly<Record<TileFeature['kind'], number>> = { point: 1, line: 2, polygon: 3 }
+
+const MOVE_TO = 1
+const LINE_TO = 2
+const CLOSE_PATH = 7
+const command = (id: number, count: number) => id | (count << 3)
+
+/**
+ * One layer of a vector tile, feature by feature: `begin`, its attributes, its parts, `end`.
+ * What has no part when it ends leaves nothing behind.
+ */
+export class LayerWriter {
+  features = 0
+  readonly #out = new ProtoWriter(1 << 14)
+  readonly #values = new ValueTable()
+  readonly #keys: string[] = []
+  readonly #tags = new ProtoWriter(64)
+  readonly #geometry = new ProtoWriter(1 << 10)
+  #id: number | null = null
+  /** Where the pen stands. */
+  #x = 0
+  #y = 0
+  #points = 0
+
+  constructor(private readonly name: string, private readonly extent: number) {}
+
+  /** The number of an attribute's name, for the methods below. */
+  key(name: string): number {
+    const known = this.#keys.indexOf(name)
+    return known >= 0 ? known : this.#keys.push(name) - 1
+  }
+
+  begin(id: number | null): void {
+    this.#id = id
+    this.#tags.length = this.#geometry.length = this.#x = this.#y = this.#points = 0
+  }
+
+  text(key: number, utf8: Uint8Array, start?: number, end?: number): void {
+    this.#tag(key, this.#values.text(utf8, start, end))
+  }
+  number(key: number, value: number): void {
+    this.#tag(key, this.#values.number(value))
+  }
+  boolean(key: number, value: boolean): void {
+    this.#tag(key, this.#values.boolean(value))
+  }
+
+  #tag(key: number, value: number): void {
+    this.#tags.varint(key)
+    this.#tags.varint(value)
+  }
+
+  /** Points: all of them stand under one command, whose count is known at the end. */
+  point(x: number, y: number): void {
+    this.#points++
+    this.#move(x, y)
+  }
+
+  /** `count` positions x, y: a line of at least two, or a ring of at least three, which is closed but for its last side. */
+  path(xy: ArrayLike<number>, count: number, close: boolean): void {
+    const geometry = this.#geometry
+    geometry.varint(command(MOVE_TO, 1))
+    this.#move(xy[0]!, xy[1]!)
+    geometry.varint(command(LINE_TO, count - 1))
+    for (let i = 1; i < count; i++) this.#move(xy[2 * i]!, xy[2 * i + 1]!)
+    if (close) geometry.varint(command(CLOSE_PATH, 1))
+  }
+
+  #move(x: number, y: number): void {
+    this.#geometry.varint(zigzag(x - this.#x))
+    this.#geometry.varint(zigzag(y - this.#y))
+    this.#x = x
+    this.#y = y
+  }
+
+  end(kind: TileFeature['kind']): void {
+    const geometry = this.#geometry
+    const tags = this.#tags
+    if (geometry.length === 0) return
+    this.features++
+    const moveTo = this.#points > 0 ? command(MOVE_TO, this.#points) : undefined
+    const shape = geometry.length + (moveTo === undefined ? 0 : sizeOf(moveTo))
+    const out = this.#out
+    out.tag(FEATURES, 2)
+    out.varint((this.#id === null ? 0 : 1 + sizeOf(this.#id)) + (tags.length && 1 + sizeOf(tags.length) + tags.length) + 2 + 1 + sizeOf(shape) + shape)
+    if (this.#id !== null) {
+      out.tag(ID, 0)
+      out.varint(this.#id)
+    }
+    if (tags.length > 0) out.nested(TAGS, tags.bytes, tags.length)
+    out.tag(TYPE, 0)
+    out.varint(GEOMETRY_TYPES[kind])
+    out.tag(GEOMETRY, 2)
+    out.varint(shape)
+    if (moveTo !== undefined) out.varint(moveTo)
+    out.copy(geometry.bytes, 0, geometry.length)
+  }
+
+  /** Appends the layer to a tile; one without features is not there. */
+  writeTo(tile: ProtoWriter): void {
+    if (this.features === 0) return
+    const head = new ProtoWriter()
+    head.tag(VERSION, 0)
+    head.varint(2)
+    head.nested(NAME, utf8(this.name))
+    const tail = new ProtoWriter()
+    for (const key of this.#keys) tail.nested(KEYS, utf8(key))
+    tail.copy(this.#values.fields.bytes, 0, this.#values.fields.length)
+    tail.tag(EXTENT, 0)
+    tail.varint(this.extent)
+    const parts = [head, this.#out, tail]
+    const length = parts.reduce((sum, part) => sum + part.length, 0)
+    tile.reserve(length + 11)
+    tile.tag(LAYERS, 2)
+    tile.varint(length)
+    for (const part of parts) tile.copy(part.bytes, 0, part.length)
+  }
+}
+
+const encoder = new TextEncoder()
+export const utf8 = (text: string) => encoder.encode(text)
+
+/** Bytes of a varint. */
+function sizeOf(value: number): number {
+  let size = 1
+  for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) size++
+  return size
+}
