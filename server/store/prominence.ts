@@ -5,8 +5,8 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Layer } from '../../layers/layer.js'
 
-/** Features at least this prominent, metres, have a spatial index of their own: a tile of a whole city reads none of the others. */
-export const PROMINENT_M = 40
+/** Features at least this prominent, metres, have a spatial index of their own: a tile of a whole city reads none of the others. What zoom 12 still shows (tile size / 128). */
+export const PROMINENT_M = 76
 
 /** Points are ranked by their attributes, not by size. */
 export const hasProminence = (layer: Layer): boolean => layer.kind === 'city' && (layer.geometry === 'line' || layer.geometry === 'polygon')
