@@ -13,6 +13,7 @@ import { latestRuns } from './scenarios/results.js'
 import { listScenarios } from './scenarios/scenario.js'
 import { search } from './search.js'
 import { visibleColumns } from './store/rights.js'
+import type { Branch, Reader, Store } from './store/store.js'
 import { terrainSummary } from './terrain/terrain-store.js'
 
 export const operations: readonly Operation[] = [
@@ -40,25 +41,30 @@ export const operations: readonly Operation[] = [
 
 async function getCity(call: Call, response: Response): Promise<void> {
   const { store } = call.app
-  const [city, terrain, scenarios, runs, layers] = await Promise.all([
-    store.city(), terrainSummary(store, { branch: call.branch }), listScenarios(store), latestRuns(store),
-    // Results are listed too, so that a viewer knows their titles and styles before there is a run.
-    Promise.all(store.catalogue.for(call.reader).map((layer) => clientLayer(call, layer))),
-  ])
-  const { subject, roles, clearance } = call.reader
-  const body = JSON.stringify({
-    city, reader: { subject, roles, clearance }, layers,
-    terrain: terrain && { minzoom: terrain.minzoom, maxzoom: terrain.maxzoom, bounds: terrain.bounds, revision: terrain.revision },
-    scenarios: scenarios.map(({ id, title }) => ({ id, title, latestRun: runs.get(id) ?? null })),
-  })
+  const [described, scenarios, runs] = await Promise.all([describeCity(store, call.reader, call.branch), listScenarios(store), latestRuns(store)])
+  const body = JSON.stringify({ ...described, scenarios: scenarios.map(({ id, title }) => ({ id, title, latestRun: runs.get(id) ?? null })) })
   vary(response)
   if (notModified(call, response, etag(body), 'live')) return
   sendText(response, 'application/json', body)
 }
 
+/** The city, who reads, what layers and what ground there are; of the layers what this reader may see. */
+export async function describeCity(store: Store, reader: Reader, branch: Branch) {
+  const [city, terrain, layers] = await Promise.all([
+    store.city(), terrainSummary(store, { branch }),
+    // Results are listed too, so that a viewer knows their titles and styles before there is a run.
+    Promise.all(store.catalogue.for(reader).map((layer) => clientLayer(store, layer, reader, branch))),
+  ])
+  const { subject, roles, clearance } = reader
+  return {
+    city, reader: { subject, roles, clearance }, layers,
+    terrain: terrain && { minzoom: terrain.minzoom, maxzoom: terrain.maxzoom, bounds: terrain.bounds, revision: terrain.revision },
+  }
+}
+
 /** A layer without its functions, with what the reader may see of it. */
-async function clientLayer({ app, reader, branch }: Call, layer: Layer): Promise<unknown> {
-  const { count, bbox, revision, updated } = await app.store.layerSummary(layer, branch)
+async function clientLayer(store: Store, layer: Layer, reader: Reader, branch: Branch) {
+  const { count, bbox, revision, updated } = await store.layerSummary(layer, branch)
   // What divides a layer names columns that the reader may not know of.
   const { rules, sources: _sources, columns: _columns, divides: _divides, ...rest } = layer
   return {
