@@ -66,6 +66,8 @@ async function vectorBench(city: BigCity, server: Server, tiles: readonly Tile[]
     ...peersFrom().map(peer => ({ name: peer.name, pass: passOver(peer) })),
     { name: 'dothi', pass: passOver(ours(server)) },
   ]
+  // Who keeps no tiles makes those of whole cities anew each time: minutes that say nothing.
+  const again = tiles.filter(({ z }) => z >= 13)
   const cold = new Map<string, Timed[]>()
   const warm = new Map<string, number[]>()
   try {
@@ -79,17 +81,17 @@ async function vectorBench(city: BigCity, server: Server, tiles: readonly Tile[]
       }
     }
     for (let round = 0; round < 3; round++) for (const { name, pass } of sides.slice(1))
-      warm.set(name, [...warm.get(name) ?? [], await seconds(() => pass(tiles))])
+      warm.set(name, [...warm.get(name) ?? [], await seconds(() => pass(again))])
   } finally { await pool.end() }
   const total = (name: string) => cold.get(name)!.reduce((sum, took) => sum + took.seconds, 0)
   const rate = (name: string) => tiles.length / total(name)
-  const warmRate = (name: string) => tiles.length / median(warm.get(name)!)
+  const warmRate = (name: string) => again.length / median(warm.get(name)!)
   const all = cold.get('dothi')!.flatMap(({ answers }) => answers)
   const name = `${tiles.length} tiles z10–16 of ${CITY_LAYERS.join(', ')}`
   const others = sides.slice(0, -1).map(side => side.name)
   return { results: [
     ...others.map(other => compare({ name: `${name}, cold`, unit: 'tiles/s', ours: rate('dothi'), yardstick: other, theirs: rate(other), goal: 3 })),
-    ...others.slice(1).map(other => compare({ name: `${name}, again`, unit: 'tiles/s', ours: warmRate('dothi'), yardstick: other, theirs: warmRate(other), goal: 1 })),
+    ...others.slice(1).map(other => compare({ name: `${again.length} of them, z13–16, again`, unit: 'tiles/s', ours: warmRate('dothi'), yardstick: other, theirs: warmRate(other), goal: 1 })),
     compare({ name: 'largest tile, gzip', unit: '1/kB', ours: 1000 / Math.max(...all.map(({ bytes }) => bytes)), yardstick: 'at most 500 kB', theirs: 1 / 500, goal: 1 }),
     compare({ name: 'cold tile, 95 %, with four in flight', unit: '1/ms', ours: 1 / quantile(all.map(({ ms }) => ms), 0.95), yardstick: 'at most 300 ms', theirs: 1 / 300, goal: 1 }),
   ] }
