@@ -9,6 +9,7 @@ import { culverts } from './culverts.js'
 import { districtsFormer } from './districts-former.js'
 import { drainNodes } from './drain-nodes.js'
 import { drainPipes } from './drain-pipes.js'
+import { earthworks } from './earthworks.js'
 import { facilities } from './facilities.js'
 import { gauges } from './gauges.js'
 import { landRights } from './land-rights.js'
@@ -36,7 +37,7 @@ import { waterPipes } from './water-pipes.js'
 
 /** What the city is made of, in the order people see it listed and a flat map draws it: the first lies lowest. */
 export const LAYERS: readonly Layer[] = [
-  wards, districtsFormer, waterBodies, parcels, certificates, landRights, plans, planLots, planningLines, levees, culverts, roads,
+  wards, districtsFormer, waterBodies, parcels, certificates, landRights, plans, planLots, planningLines, earthworks, levees, culverts, roads,
   bridges, buildings, trees, addresses, facilities, shelters, pumps, waterPipes, waterNodes, drainPipes,
   drainNodes, powerLines, powerNodes, telecomLines, telecomNodes, cameras, antennas, gauges, runBuildings,
   runRoads, runFacilities, qualityIssues,

@@ -13,7 +13,7 @@ const colours = (paint: Paint): string[] => typeof paint === 'string' ? [paint]
 t.test('the catalogue holds every collection of the contracts once', async t => {
   const contracts = `wards districts_former parcels plans plan_lots planning_lines addresses buildings roads bridges water_bodies water_pipes water_nodes
     drain_pipes drain_nodes power_lines power_nodes telecom_lines telecom_nodes trees facilities shelters pumps levees culverts cameras antennas gauges
-    run_buildings run_roads run_facilities certificates land_rights quality_issues`.split(/\s+/)
+    run_buildings run_roads run_facilities certificates land_rights quality_issues earthworks`.split(/\s+/)
   t.strictSame(LAYERS.map(layer => layer.id).sort(), contracts.sort())
 })
 

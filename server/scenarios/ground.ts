@@ -1,7 +1,7 @@
 /**
  * The ground of a case, from the store's layers and terrain: what the solver moves water over.
  *
- *   terrain             → bed; river beds burnt in where a water body states its level
+ *   terrain, earthworks → bed; river beds burnt in where a water body states its level
  *   levees              → raise the cells they run through, except in water
  *   buildings           → the share of each cell that stays open; they store nothing and narrow the faces
  *   land use, roads     → Manning n, infiltration, drains
@@ -13,7 +13,7 @@ import { sql } from 'kysely'
 import type { BBox } from '../../core/bbox.js'
 import { filled, type Grid } from '../../simulation/flood/grid.js'
 import { PUBLIC, type AsOf, type Branch, type Store } from '../store/store.js'
-import { terrainGrid } from '../terrain/terrain-store.js'
+import { groundGrid } from '../terrain/ground.js'
 import { addCover, cellsAlong, cellsIn, type Rings } from './raster.js'
 
 /** What stands where: land, or which water. */
@@ -58,7 +58,7 @@ const LEAST_OPEN = 0.15
 
 export async function buildGround(store: Store, options: GroundOptions): Promise<CaseGround> {
   const { grid } = options
-  const terrain = await terrainGrid(store, { srid: options.srid, origin: grid.origin, cell: grid.cell, rows: grid.rows, cols: grid.cols, branch: options.branch, asOf: options.asOf })
+  const terrain = await groundGrid(store, { srid: options.srid, origin: grid.origin, cell: grid.cell, rows: grid.rows, cols: grid.cols, branch: options.branch, asOf: options.asOf })
   const bed = Float32Array.from(terrain)
   const { water, level } = await waterBodies(store, options, bed)
   await levees(store, options, bed, water)

@@ -7,13 +7,22 @@ import { cacheControl, sendText } from '../ogc/common/respond.js'
 import { REV, TILE, tileOf } from '../ogc/common/tile-address.js'
 import { parseAsOf } from '../ogc/common/time.js'
 import { etag, isFixed, notModified } from '../ogc/features/validator.js'
-import type { Call, Operation } from '../operations/operation.js'
+import type { Call, Operation, Parameter } from '../operations/operation.js'
 import { SingleFlightCache } from '../tiles3d/cache.js'
 import { tileName } from '../tiles3d/layer-tiles.js'
-import { TILE_SIZE } from './height-tile.js'
-import { terrainRgbPng } from './png.js'
+import { groundAt, groundPixels, groundRevision, groundTile, latestGroundRevision } from './ground.js'
+import { pixelSizeM, TILE_SIZE } from './height-tile.js'
+import { shade, SHADE_MARGIN, type Light } from './hillshade.js'
+import { encodePng, heightsPng, type HeightEncoding } from './png.js'
 import { MESH_CELLS, meshPositions, writeQuantizedMesh } from './quantized-mesh.js'
-import { heightAt, heightsAt, terrainRevision, terrainSummary, terrainTile, type TerrainAt } from './terrain-store.js'
+import { terrainSummary, type TerrainAt } from './terrain-store.js'
+
+const ENCODING: Parameter = { name: 'encoding', in: 'query', description: 'How heights are written: Mapbox Terrain-RGB or Terrarium.', schema: Type.Union([Type.Literal('mapbox'), Type.Literal('terrarium')], { default: 'mapbox' }) }
+const LIGHT: readonly Parameter[] = [
+  { name: 'azimuth', in: 'query', description: 'Where the light comes from, degrees clockwise from north.', schema: Type.Integer({ minimum: 0, maximum: 360, default: 315 }) },
+  { name: 'altitude', in: 'query', description: 'The light above the horizon, degrees.', schema: Type.Integer({ minimum: 5, maximum: 85, default: 45 }) },
+  { name: 'exaggeration', in: 'query', description: 'How many times higher the relief is taken.', schema: Type.Number({ minimum: 0.1, maximum: 20, default: 1 }) },
+]
 
 export const operations: readonly Operation[] = [
   {
@@ -22,12 +31,26 @@ export const operations: readonly Operation[] = [
   },
   {
     id: 'terrain.tilejson', method: 'get', path: '/terrain/tilejson', branched: true, tags: ['3D'],
-    summary: 'TileJSON 3.0 of the terrain', parameters: [AS_OF], handler: sendTileJson,
+    summary: 'TileJSON 3.0 of the terrain', parameters: [ENCODING, AS_OF], handler: sendTileJson,
   },
   ...['.png', ''].map((suffix): Operation => ({
     id: `terrain.rgb${suffix}`, method: 'get', path: `/terrain/rgb/{z}/{x}/{y}${suffix}`, branched: true, tags: ['3D'],
-    summary: 'Heights as a Mapbox Terrain-RGB tile, orthometric metres; sea level where no terrain is stored',
-    parameters: [...TILE, AS_OF, REV], handler: sendTerrainRgb,
+    summary: 'Heights as a Mapbox Terrain-RGB tile, orthometric metres, levees and earthworks cut in; sea level where no terrain is stored',
+    parameters: [...TILE, AS_OF, REV], handler: (call, response) => sendHeights(call, response, 'mapbox'),
+  })),
+  ...['.png', ''].map((suffix): Operation => ({
+    id: `terrain.terrarium${suffix}`, method: 'get', path: `/terrain/terrarium/{z}/{x}/{y}${suffix}`, branched: true, tags: ['3D'],
+    summary: 'The same heights as a Terrarium tile, to 1/256 m',
+    parameters: [...TILE, AS_OF, REV], handler: (call, response) => sendHeights(call, response, 'terrarium'),
+  })),
+  {
+    id: 'terrain.hillshade.tilejson', method: 'get', path: '/terrain/hillshade/tilejson', branched: true, tags: ['3D'],
+    summary: 'TileJSON 3.0 of the relief shading', parameters: [...LIGHT, AS_OF], handler: sendHillshadeTileJson,
+  },
+  ...['.png', ''].map((suffix): Operation => ({
+    id: `terrain.hillshade${suffix}`, method: 'get', path: `/terrain/hillshade/{z}/{x}/{y}${suffix}`, branched: true, tags: ['3D'],
+    summary: 'Relief shading as a veil over any map: white towards the light, black away from it, clear where it is flat',
+    parameters: [...TILE, ...LIGHT, AS_OF, REV], handler: sendHillshade,
   })),
   {
     id: 'terrain.mesh.layer', method: 'get', path: '/terrain/mesh/layer.json', branched: true, tags: ['3D'],
@@ -58,13 +81,24 @@ async function sendTerrain(call: Call, response: Response): Promise<void> {
 }
 
 async function sendTileJson(call: Call, response: Response): Promise<void> {
+  const folder = call.params.encoding === 'terrarium' ? 'terrarium' : 'rgb'
+  await sendRasterTileJson(call, response, 'terrain', `terrain/${folder}`, { encoding: call.params.encoding })
+}
+
+async function sendHillshadeTileJson(call: Call, response: Response): Promise<void> {
+  await sendRasterTileJson(call, response, 'hillshade', 'terrain/hillshade', {}, lightQuery(call))
+}
+
+async function sendRasterTileJson(call: Call, response: Response, name: string, folder: string, more: object, query: Readonly<Record<string, string>> = {}): Promise<void> {
   const summary = await terrainSummary(call.app.store, terrainAt(call))
   if (!summary) throw noTerrain()
-  const asOf = call.params.asOf === undefined ? '' : `asOf=${encodeURIComponent(call.params.asOf)}&`
+  const revision = await latestGroundRevision(call.app.store, terrainAt(call))
+  const { asOf } = call.params
+  const search = new URLSearchParams({ ...query, ...(asOf === undefined ? {} : { asOf: String(asOf) }), rev: String(revision) })
   response.setHeader('Cache-Control', cacheControl(call, 'live'))
   sendText(response, 'application/json', JSON.stringify({
-    tilejson: '3.0.0', name: 'terrain', scheme: 'xyz', encoding: 'mapbox', tileSize: 256,
-    tiles: [`${call.base}/terrain/rgb/{z}/{x}/{y}.png?${asOf}rev=${summary.revision}`],
+    tilejson: '3.0.0', name, scheme: 'xyz', ...more, tileSize: TILE_SIZE,
+    tiles: [`${call.base}/${folder}/{z}/{x}/{y}.png?${search}`],
     minzoom: summary.minzoom, maxzoom: summary.maxzoom, bounds: summary.bounds,
   }))
 }
@@ -74,29 +108,53 @@ const answers = new SingleFlightCache<Buffer>(64 * 2 ** 20, bytes => bytes.lengt
 const storeNumbers = new WeakMap<object, number>()
 let stores = 0
 
-/** Sends a terrain tile made by `make` unless the client or the cache has it. */
+/** Sends a tile made by `make` unless the client or the cache has it; `kind` names all that it depends on but the ground. */
 async function sendTerrainTile(call: Call, response: Response, kind: string, tile: Tile, make: (at: TerrainAt) => Promise<Buffer>): Promise<void> {
   const { store } = call.app
   const at = terrainAt(call)
-  const revision = await terrainRevision(store, at)
-  const fixed = call.params.rev === revision || (at.asOf !== undefined && isFixed(at.asOf))
+  const revision = await groundRevision(store, tile, at)
+  const fixed = await isPinned(call, at, revision) || (at.asOf !== undefined && isFixed(at.asOf))
   const { geoidOffset } = await store.city()
   if (notModified(call, response, etag(kind, call.branch, revision, geoidOffset, tileName(tile)), fixed ? 'fixed' : 'live')) return
   if (!storeNumbers.has(store)) storeNumbers.set(store, ++stores)
   const bytes = await answers.get([kind, storeNumbers.get(store), call.branch, revision, geoidOffset, tileName(tile)].join(' '), () => make(at))
-  if (bytes === await seaLevel) response.setHeader('X-Terrain', 'none')
+  if (NOTHING.has(bytes)) response.setHeader('X-Terrain', 'none')
   response.send(bytes)
 }
 
-/** The RGB tile of everywhere without terrain: flat, and told by `X-Terrain: none`, so that nobody takes it for the sea. */
-const seaLevel = terrainRgbPng(new Float32Array(TILE_SIZE * TILE_SIZE).fill(NaN))
+/** An address that names a revision may be kept for ever while the tile is what it was then; a revision that is yet to come names nothing. */
+async function isPinned({ app, params: { rev } }: Call, at: TerrainAt, revision: number): Promise<boolean> {
+  return rev !== undefined && revision <= rev && rev <= await latestGroundRevision(app.store, at)
+}
 
-async function sendTerrainRgb(call: Call, response: Response): Promise<void> {
+const EMPTY = new Float32Array(TILE_SIZE * TILE_SIZE).fill(NaN)
+/** The tiles of everywhere without terrain: flat, and told by `X-Terrain: none`, so that nobody takes them for the sea. */
+const SEA_LEVEL = { mapbox: await heightsPng(EMPTY, 'mapbox'), terrarium: await heightsPng(EMPTY, 'terrarium') }
+const CLEAR = await encodePng(new Uint8Array(2 * TILE_SIZE * TILE_SIZE), TILE_SIZE, 'greyAlpha')
+const NOTHING: ReadonlySet<Buffer> = new Set([SEA_LEVEL.mapbox, SEA_LEVEL.terrarium, CLEAR])
+
+const isKnown = (height: number) => height === height
+
+async function sendHeights(call: Call, response: Response, encoding: HeightEncoding): Promise<void> {
   const tile = tileOf(call)
   response.setHeader('Content-Type', 'image/png')
-  await sendTerrainTile(call, response, 'rgb', tile, async at => {
-    const heights = await terrainTile(call.app.store, tile, at)
-    return heights.some(height => height === height) ? terrainRgbPng(heights) : seaLevel
+  await sendTerrainTile(call, response, encoding, tile, async at => {
+    const heights = await groundTile(call.app.store, tile, at)
+    return heights.some(isKnown) ? heightsPng(heights, encoding) : SEA_LEVEL[encoding]
+  })
+}
+
+const lightOf = ({ params: { azimuth, altitude, exaggeration } }: Call): Light => ({ azimuth, altitude, exaggeration })
+const lightQuery = (call: Call) => Object.fromEntries(Object.entries(lightOf(call)).map(([name, value]) => [name, String(value)]))
+
+async function sendHillshade(call: Call, response: Response): Promise<void> {
+  const tile = tileOf(call)
+  const light = lightOf(call)
+  response.setHeader('Content-Type', 'image/png')
+  await sendTerrainTile(call, response, `hillshade ${light.azimuth} ${light.altitude} ${light.exaggeration}`, tile, async at => {
+    const side = TILE_SIZE + 2 * SHADE_MARGIN
+    const heights = await groundPixels(call.app.store, { z: tile.z, x: tile.x * TILE_SIZE - SHADE_MARGIN, y: tile.y * TILE_SIZE - SHADE_MARGIN, cols: side, rows: side }, at)
+    return heights.some(isKnown) ? encodePng(shade(heights, tile, light), TILE_SIZE, 'greyAlpha') : CLEAR
   })
 }
 
@@ -108,7 +166,8 @@ async function sendTerrainMesh(call: Call, response: Response): Promise<void> {
     const bounds = tileBounds(tile)
     const { geoidOffset } = await call.app.store.city()
     // One pixel of the level two above is as large as one cell of the mesh.
-    const heights = await heightsAt(call.app.store, meshPositions(bounds), { ...at, zoom: Math.max(0, tile.z - Math.log2(TILE_SIZE / MESH_CELLS)) })
+    const zoom = Math.max(0, tile.z - Math.log2(TILE_SIZE / MESH_CELLS))
+    const heights = await groundAt(call.app.store, meshPositions(bounds), { ...at, zoom, pixelM: pixelSizeM(zoom, (bounds[1] + bounds[3]) / 2) })
     return Buffer.from(writeQuantizedMesh(bounds, heights.map(h => (h === h ? h : 0) + geoidOffset)))
   })
 }
@@ -117,11 +176,12 @@ async function sendMeshLayer(call: Call, response: Response): Promise<void> {
   const summary = await terrainSummary(call.app.store, terrainAt(call))
   if (!summary) throw noTerrain()
   const [west, south, east, north] = summary.bounds
+  const revision = await latestGroundRevision(call.app.store, terrainAt(call))
   const asOf = call.params.asOf === undefined ? '' : `asOf=${encodeURIComponent(call.params.asOf)}&`
   response.setHeader('Cache-Control', cacheControl(call, 'live'))
   sendText(response, 'application/json', JSON.stringify({
-    tilejson: '2.1.0', name: 'terrain', version: String(summary.revision), format: 'quantized-mesh-1.0', scheme: 'tms', projection: 'EPSG:3857',
-    tiles: [`{z}/{x}/{y}.terrain?${asOf}rev=${summary.revision}`], bounds: summary.bounds, minzoom: 0, maxzoom: summary.maxzoom,
+    tilejson: '2.1.0', name: 'terrain', version: String(revision), format: 'quantized-mesh-1.0', scheme: 'tms', projection: 'EPSG:3857',
+    tiles: [`{z}/{x}/{y}.terrain?${asOf}rev=${revision}`], bounds: summary.bounds, minzoom: 0, maxzoom: summary.maxzoom,
     available: Array.from({ length: summary.maxzoom + 1 }, (_, z) => {
       const [first, last] = [tileAt(west, north, z), tileAt(east, south, z)]
       return [{ startX: first.x, endX: last.x, startY: 2 ** z - 1 - last.y, endY: 2 ** z - 1 - first.y }]
@@ -133,7 +193,7 @@ const noTerrain = () => notFound('No terrain is stored yet. Import a GeoTIFF, HG
 
 async function sendHeight(call: Call, response: Response): Promise<void> {
   const { lon, lat } = call.params
-  const height = await heightAt(call.app.store, lon, lat, terrainAt(call))
+  const height = (await groundAt(call.app.store, [[lon, lat]], terrainAt(call)))[0]!
   const city = await call.app.store.city()
   response.setHeader('Cache-Control', cacheControl(call, 'live'))
   sendText(response, 'application/json', JSON.stringify({ lon, lat, height: Number.isNaN(height) ? null : Math.round(height * 1000) / 1000, unit: 'm', verticalDatum: city.verticalDatum }))

@@ -1,34 +1,54 @@
+/** Height tiles as pictures. PNG is written here because it is nothing but deflated rows. */
 import { deflate } from 'node:zlib'
 import { promisify } from 'node:util'
 import { TILE_SIZE, type Heights } from './height-tile.js'
 
 const deflateAsync = promisify<Uint8Array, { level: number }, Buffer>(deflate)
 
+/** Heights in the three bytes of a pixel. */
+export type HeightEncoding = 'mapbox' | 'terrarium'
+
+const CODES: Readonly<Record<HeightEncoding, (metres: number) => number>> = {
+  // Mapbox Terrain-RGB: metres = −10000 + (R · 65536 + G · 256 + B) / 10.
+  mapbox: metres => Math.round((metres + 10_000) * 10),
+  // Terrarium: metres = R · 256 + G + B / 256 − 32768.
+  terrarium: metres => Math.round((metres + 32_768) * 256),
+}
+
 /**
- * A height tile as Mapbox Terrain-RGB: metres = −10000 + (R · 65536 + G · 256 + B) / 10, 8-bit RGB PNG.
+ * A height tile as an 8-bit RGB PNG.
  * Places without terrain are at sea level, so that clients draw a flat ground there.
  */
-export async function terrainRgbPng(heights: Heights): Promise<Buffer> {
-  const stride = 1 + 3 * TILE_SIZE
-  const scanlines = new Uint8Array(stride * TILE_SIZE)
-  for (let row = 0, i = 0; row < TILE_SIZE; row++) {
-    // Filter 1 (Sub): each byte less the same one of the western pixel; the two high ones then are mostly 0.
-    scanlines[row * stride] = 1
-    let [r0, g0, b0] = [0, 0, 0]
-    for (let col = 0, at = row * stride + 1; col < TILE_SIZE; col++, i++) {
-      const h = heights[i]!
-      const code = Math.max(0, Math.min(0xffffff, Math.round(((h === h ? h : 0) + 10_000) * 10)))
-      const [r, g, b] = [code >> 16, (code >> 8) & 255, code & 255]
-      scanlines[at++] = r - r0
-      scanlines[at++] = g - g0
-      scanlines[at++] = b - b0
-      ;[r0, g0, b0] = [r, g, b]
-    }
+export function heightsPng(heights: Heights, encoding: HeightEncoding): Promise<Buffer> {
+  const codeOf = CODES[encoding]
+  const pixels = new Uint8Array(3 * heights.length)
+  for (let i = 0; i < heights.length; i++) {
+    const h = heights[i]!
+    const code = Math.max(0, Math.min(0xffffff, codeOf(h === h ? h : 0)))
+    pixels[3 * i] = code >> 16
+    pixels[3 * i + 1] = code >> 8
+    pixels[3 * i + 2] = code
+  }
+  return encodePng(pixels, TILE_SIZE, 'rgb')
+}
+
+const COLOUR_TYPES = { rgb: { type: 2, channels: 3 }, greyAlpha: { type: 4, channels: 2 } } as const
+
+/** Pixels row by row, one byte a channel, as a square PNG. */
+export async function encodePng(pixels: Uint8Array, size: number, colour: keyof typeof COLOUR_TYPES): Promise<Buffer> {
+  const { type, channels } = COLOUR_TYPES[colour]
+  const stride = channels * size
+  const scanlines = new Uint8Array((1 + stride) * size)
+  for (let row = 0; row < size; row++) {
+    const out = row * (1 + stride)
+    // Filter 1 (Sub): each byte less the same one of the western pixel; neighbours differ little.
+    scanlines[out] = 1
+    for (let i = 0; i < stride; i++) scanlines[out + 1 + i] = pixels[row * stride + i]! - (i < channels ? 0 : pixels[row * stride + i - channels]!)
   }
   const header = Buffer.alloc(13)
-  header.writeUInt32BE(TILE_SIZE, 0)
-  header.writeUInt32BE(TILE_SIZE, 4)
-  header.set([8, 2, 0, 0, 0], 8)
+  header.writeUInt32BE(size, 0)
+  header.writeUInt32BE(size, 4)
+  header.set([8, type, 0, 0, 0], 8)
   return Buffer.concat([SIGNATURE, chunk('IHDR', header), chunk('IDAT', await deflateAsync(scanlines, { level: 6 })), chunk('IEND', Buffer.alloc(0))])
 }
 

@@ -127,7 +127,20 @@ export async function terrainRevision(store: Store, { branch = 'main', asOf = 'n
  * A grid coarser than the terrain reads the level whose pixels are just smaller, which are means of the finer ones.
  */
 export async function terrainGrid(store: Store, grid: TerrainGridArgs): Promise<Float32Array> {
-  const { srid, origin, cell, rows, cols } = grid
+  return terrainAtCells(store, grid, await gridPositions(store, grid))
+}
+
+/** The same where the cells' positions are at hand. */
+export async function terrainAtCells(store: Store, grid: TerrainGridArgs, { x, y, latitude }: GridPositions): Promise<Float32Array> {
+  const level = Math.max(0, Math.ceil(Math.log2(pixelSizeM(0, latitude) / grid.cell)))
+  return sampleMercator(store, await terrainSources(store, grid), level, x, y)
+}
+
+/** Cell centres as shares of the world's width, 0…1 from the west and from the north; the latitude of the grid's middle. */
+export interface GridPositions { readonly x: Float64Array; readonly y: Float64Array; readonly latitude: number }
+
+/** Where the cells of a grid are. */
+export async function gridPositions(store: Store, { srid, origin, cell, rows, cols }: TerrainGridArgs): Promise<GridPositions> {
   const toLonLat = await inverseProjection(store, srid)
   const x = new Float64Array(rows * cols)
   const y = new Float64Array(rows * cols)
@@ -137,9 +150,7 @@ export async function terrainGrid(store: Store, grid: TerrainGridArgs): Promise<
       ;[x[i], y[i]] = tileFraction(lon, lat, 0)
     }
   }
-  const [, latitude] = toLonLat(origin[0] + cols * cell / 2, origin[1] - rows * cell / 2)
-  const level = Math.max(0, Math.ceil(Math.log2(pixelSizeM(0, latitude) / cell)))
-  return sampleMercator(store, await terrainSources(store, grid), level, x, y)
+  return { x, y, latitude: toLonLat(origin[0] + cols * cell / 2, origin[1] - rows * cell / 2)[1] }
 }
 
 /** Height at a CRS84 position, NaN where no source knows. */
@@ -160,16 +171,25 @@ export async function heightsAt(store: Store, positions: readonly (readonly [lon
  * Beyond a source's own zooms its deepest level is interpolated, so that every zoom answers.
  */
 export async function terrainTile(store: Store, tile: Tile, at: TerrainAt = {}): Promise<Heights> {
-  const n = TILE_SIZE * 2 ** tile.z
-  const x = new Float64Array(TILE_SIZE * TILE_SIZE)
-  const y = new Float64Array(TILE_SIZE * TILE_SIZE)
-  for (let row = 0, i = 0; row < TILE_SIZE; row++) {
-    for (let col = 0; col < TILE_SIZE; col++, i++) {
-      x[i] = (tile.x * TILE_SIZE + col + 0.5) / n
-      y[i] = (tile.y * TILE_SIZE + row + 0.5) / n
-    }
+  return terrainPixels(store, { z: tile.z, x: tile.x * TILE_SIZE, y: tile.y * TILE_SIZE, cols: TILE_SIZE, rows: TILE_SIZE }, at)
+}
+
+/** A rectangle of the pixels of one zoom, counted from the west and from the north of the world. */
+export interface PixelWindow { readonly z: number; readonly x: number; readonly y: number; readonly cols: number; readonly rows: number }
+
+/** Heights at the centres of a window's pixels, row-major, north first; `terrainTile` for any rectangle. */
+export async function terrainPixels(store: Store, window: PixelWindow, at: TerrainAt = {}): Promise<Heights> {
+  const { z, cols, rows } = window
+  const heights: Heights = new Float32Array(cols * rows).fill(NaN)
+  let holes = heights.length
+  for (const source of await terrainSources(store, at)) {
+    if (holes === 0) break
+    if (!meetsSource(window, source)) continue
+    if (z <= source.maxzoom) await copyPixels(store, source, window, heights)
+    else await interpolatePixels(store, source, window, heights)
+    holes = countHoles(heights)
   }
-  return sampleMercator(store, await terrainSources(store, at), tile.z, x, y)
+  return heights
 }
 
 /** The rasters in force, top first. */
@@ -293,16 +313,65 @@ const READ_BATCH = 32
  */
 async function sampleMercator(store: Store, sources: readonly TerrainSource[], z: number, x: Float64Array, y: Float64Array): Promise<Float32Array> {
   const heights = new Float32Array(x.length).fill(NaN)
-  for (const source of sources) {
-    const level = Math.min(z, source.maxzoom)
-    const groups = [...groupByTile(source, level, x, y, heights)]
-    for (let at = 0; at < groups.length; at += READ_BATCH) {
-      const batch = groups.slice(at, at + READ_BATCH)
-      const tiles = await loadTiles(store, source.id, level, batch.flatMap(([key]) => withNeighbours(key)))
-      for (const [, points] of batch) sampleGroup(tiles, level, points, x, y, heights)
+  for (const source of sources) await sampleSource(store, source, z, x, y, heights)
+  return heights
+}
+
+/** Fills what has no height yet from one source. */
+async function sampleSource(store: Store, source: TerrainSource, z: number, x: Float64Array, y: Float64Array, heights: Float32Array): Promise<void> {
+  const level = Math.min(z, source.maxzoom)
+  const groups = [...groupByTile(source, level, x, y, heights)]
+  for (let at = 0; at < groups.length; at += READ_BATCH) {
+    const batch = groups.slice(at, at + READ_BATCH)
+    const tiles = await loadTiles(store, source.id, level, batch.flatMap(([key]) => withNeighbours(key)))
+    for (const [, points] of batch) sampleGroup(tiles, level, points, x, y, heights)
+  }
+}
+
+function meetsSource({ z, x, y, cols, rows }: PixelWindow, { bounds }: TerrainSource): boolean {
+  const [west, north] = tileFraction(bounds[0], bounds[3], z)
+  const [east, south] = tileFraction(bounds[2], bounds[1], z)
+  // A pixel on each side, because the edge of a raster reaches half a pixel beyond it.
+  return x - 1 <= east * TILE_SIZE && x + cols + 1 >= west * TILE_SIZE && y - 1 <= south * TILE_SIZE && y + rows + 1 >= north * TILE_SIZE
+}
+
+/** Fills what has no height yet from stored tiles of the window's own zoom. */
+async function copyPixels(store: Store, source: TerrainSource, { z, x, y, cols, rows }: PixelWindow, heights: Heights): Promise<void> {
+  const last = 2 ** z - 1
+  const [left, right] = [Math.max(0, x >> 8), Math.min(last, (x + cols - 1) >> 8)]
+  for (let row = Math.max(0, y >> 8); row <= Math.min(last, (y + rows - 1) >> 8); row++) {
+    const keys = Array.from({ length: Math.max(0, right - left + 1) }, (_, i) => tileKey(left + i, row))
+    const tiles = await loadTiles(store, source.id, z, keys)
+    for (const key of keys) {
+      const tile = tiles.get(key)
+      if (tile) copyTile(tile, keyX(key) * TILE_SIZE - x, row * TILE_SIZE - y, cols, rows, heights)
     }
   }
-  return heights
+}
+
+/** One tile whose north-west pixel is `dx`, `dy` in a window. */
+function copyTile(tile: Heights, dx: number, dy: number, cols: number, rows: number, heights: Heights): void {
+  for (let row = Math.max(0, dy); row < Math.min(rows, dy + TILE_SIZE); row++) {
+    for (let col = Math.max(0, dx); col < Math.min(cols, dx + TILE_SIZE); col++) {
+      const at = row * cols + col
+      if (heights[at] !== heights[at]) heights[at] = tile[(row - dy) * TILE_SIZE + col - dx]!
+    }
+  }
+}
+
+/** Fills what has no height yet by interpolation between a source's deepest pixels. */
+async function interpolatePixels(store: Store, source: TerrainSource, { z, x, y, cols, rows }: PixelWindow, heights: Heights): Promise<void> {
+  const n = TILE_SIZE * 2 ** z
+  const px = new Float64Array(cols * rows)
+  const py = new Float64Array(cols * rows)
+  for (let row = 0, i = 0; row < rows; row++) for (let col = 0; col < cols; col++, i++) { px[i] = (x + col + 0.5) / n; py[i] = (y + row + 0.5) / n }
+  await sampleSource(store, source, z, px, py, heights)
+}
+
+function countHoles(heights: Heights): number {
+  let holes = 0
+  for (const h of heights) if (h !== h) holes++
+  return holes
 }
 
 /** Column and row of a tile as one number: zooms stay below 24, so both fit. */
