@@ -89,6 +89,7 @@ class EditGroup {
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
     try {
       const outcomes = await this.#apply(group)
+      for (const outcome of outcomes) if (!('error' in outcome) && outcome.revision) this.store.committed(outcome.revision.revision)
       group.forEach(({ done, failed }, i) => {
         const outcome = outcomes[i]!
         if ('error' in outcome) failed(outcome.error)

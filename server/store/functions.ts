@@ -111,6 +111,8 @@ const touchedInto = (gis: string, rows: string) => `if n <= ${PRECISE} then
 /** Rows a statement up to which tiles are told one by one, and ids are kept with the log. */
 const PRECISE = 5000
 const LISTED = 1000
+/** PostgreSQL takes messages of up to 7,999 bytes. */
+const HEARD_CHARACTERS = 7500
 
 /** Archive and change log. Row numbers, boxes, cells and tiles come from the statement's transition tables, once a statement. */
 export const changeLog = (gis: string) => /* sql */ `
@@ -123,6 +125,8 @@ returns void language plpgsql as $$
 declare
   rev bigint := dothi.current_revision();
   at_ timestamptz := dothi.current_revision_at();
+  total bigint;
+  told text := array_to_string(coalesce(tiles, '{}'), ',');
 begin
   insert into dothi.changes as c (revision, layer, branch, inserted, updated, deleted, bbox, cells, ids)
   values (rev, layer_, branch_, inserted_, updated_, deleted_, box, coalesce(touched, '{}'), ids_)
@@ -139,7 +143,10 @@ begin
   insert into dothi.layer_summaries as s (layer, branch, count, bbox, revision, updated)
   values (layer_, branch_, inserted_ - deleted_, box, rev, at_)
   on conflict (layer, branch) do update set
-    count = s.count + excluded.count, bbox = dothi.box_union(s.bbox, excluded.bbox), revision = excluded.revision, updated = excluded.updated;
+    count = s.count + excluded.count, bbox = dothi.box_union(s.bbox, excluded.bbox), revision = excluded.revision, updated = excluded.updated
+  returning s.count into total;
+  -- What servers keep in memory: see tile-memory.ts. Too many tiles for one message are read again.
+  perform pg_notify('dothi_tiles', concat_ws(' ', rev, layer_, branch_, total, case when length(told) > ${HEARD_CHARACTERS} then '*' else told end));
 end $$;
 
 -- The statement that tells box, z10 cells and tiles of a set of rows, for branches, whose tables a trigger knows only by name.

@@ -1,8 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Duplex } from 'node:stream'
 import pg from 'pg'
+import type { Link } from './tile-memory.js'
+
+/** What follows the connection itself: called with each one that has begun to listen, and told when it has ended. */
+export interface Watcher { attach(link: Link): Promise<{ detach(): void }> }
 
 /** Hears what other processes say by NOTIFY, on a connection of its own. `missed` is called after each reconnection. */
-export function listen(connection: pg.PoolConfig, channels: Readonly<Record<string, (payload: string) => void>>, missed: () => Promise<void>): { stop(): Promise<void> } {
+export function listen(connection: pg.PoolConfig, channels: Readonly<Record<string, (payload: string) => void>>, watcher: Watcher, missed: () => Promise<void>): { stop(): Promise<void> } {
   const stopping = new AbortController()
   let client: pg.Client | undefined
   // pg never ends a client that is told so while it is connecting.
@@ -19,8 +24,13 @@ export function listen(connection: pg.PoolConfig, channels: Readonly<Record<stri
     connecting = fresh.connect()
     await connecting
     for (const channel of Object.keys(channels)) await fresh.query(`listen ${channel}`)
-    if (!first) await missed()
-    await ended
+    const watching = await watcher.attach({ query: text => fresh.query(text), destroy: () => connectionOf(fresh).stream.destroy() })
+    try {
+      if (!first) await missed()
+      await ended
+    } finally {
+      watching.detach()
+    }
   }
 
   const done = (async () => {
@@ -41,3 +51,6 @@ export function listen(connection: pg.PoolConfig, channels: Readonly<Record<stri
   }
 }
 const RETRY_MS = 500
+
+/** The socket, which pg's types do not tell of: a connection that is silent cannot be ended politely. */
+const connectionOf = (client: pg.Client) => (client as unknown as { connection: { stream: Duplex } }).connection

@@ -7,9 +7,11 @@ import type { Database } from './database.js'
 import { migrate } from './migrate.js'
 import { listen } from './notifications.js'
 import { branchesUnder, layerRevision, withRevision } from './revisions.js'
+import { readRows, RowClient } from './row-client.js'
 import { CLASSES, POOL_SIZES, servingConnection } from './rights.js'
 import type { Branch, City, Store, ViewArgs } from './store.js'
-import { tileRevisions } from './tile-revisions.js'
+import { TileMemory } from './tile-memory.js'
+import { layerRevisionNow, tileRevisions, tileRevisionsNow } from './tile-revisions.js'
 import { view } from './view.js'
 
 export interface OpenStoreOptions {
@@ -30,34 +32,54 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
     throw error
   }
   const writers = connect(connection, POOL_SIZES.writer)
-  const pools = Object.fromEntries(await Promise.all(CLASSES.map(async clearance =>
-    [clearance, connect(await servingConnection(connection, clearance), POOL_SIZES[clearance])]))) as Record<Classification, Kysely<Database>>
+  const readers = Object.fromEntries(await Promise.all(CLASSES.map(async clearance =>
+    [clearance, pgPool(await servingConnection(connection, clearance), POOL_SIZES[clearance])]))) as Record<Classification, pg.Pool>
+  const pools = Object.fromEntries(CLASSES.map(clearance => [clearance, onPool(readers[clearance])])) as Record<Classification, Kysely<Database>>
   const pool = (clearance: Classification) => pools[clearance]
-  const write: Store['withRevision'] = (meta, apply, prepare) => withRevision(writers, meta, apply, prepare)
+  const memory = new TileMemory(db)
+  const write: Store['withRevision'] = async (meta, apply, prepare) => {
+    const written = await withRevision(writers, meta, apply, prepare)
+    memory.committed(written.revision.revision)
+    return written
+  }
   const catalogue = new LayerCatalogue(db, known, write)
   await catalogue.reload()
 
   const door = { pool, db, unknown: (id: string) => catalogue.unknown(id) }
   const listeners = new Set<(revision: number) => void>()
   const hearing = listen(connection, {
-    dothi_revision: text => { for (const listener of listeners) listener(Number(text)) },
-    dothi_catalogue: () => void catalogue.reload().catch(() => {}),
-  }, async () => {
+    dothi_tiles: text => memory.hearTiles(text),
+    dothi_revision: text => {
+      memory.hearRevision(Number(text))
+      for (const listener of listeners) listener(Number(text))
+    },
+    dothi_catalogue: () => {
+      memory.forget() // a layer may be another one under an old name
+      void catalogue.reload().catch(() => {})
+    },
+  }, memory, async () => {
     // What was said while nobody listened: the catalogue may have changed, revisions may have come.
     await catalogue.reload()
     const latest = (await sql<{ n: number }>`select coalesce(max(revision), 0) as n from dothi.revisions`.execute(db)).rows[0]!.n
     for (const listener of listeners) listener(latest)
   })
 
+  const revisionsOf: Store['tileRevisions'] = async (layers, branch, tile, asOf = 'now') =>
+    (asOf === 'now' ? tileRevisionsNow(memory, layers, branch, tile) : undefined) ?? tileRevisions(db, layers, branch, tile, asOf)
+
   return {
     db, pool, catalogue,
+    rows: (clearance, query, into, signal) => readRows(readers[clearance], db, query, into, signal),
     city: () => readCity(db),
     setCity: city => writeCity(db, city),
     view: (args: ViewArgs) => view(door, args),
     withRevision: write,
-    layerRevision: (layer, branch, asOf) => layerRevision(db, layer, branch, asOf),
-    tileRevision: async (layer, branch, tile, asOf) => (await tileRevisions(db, [layer], branch, tile, asOf))[0]!,
-    tileRevisions: (layers, branch, tile, asOf) => tileRevisions(db, layers, branch, tile, asOf),
+    committed: revision => memory.committed(revision),
+    layerRevision: async (layer, branch, asOf = 'now') =>
+      (asOf === 'now' ? layerRevisionNow(memory, layer, branch) : undefined) ?? layerRevision(db, layer, branch, asOf),
+    tileRevision: async (layer, branch, tile, asOf) => (await revisionsOf([layer], branch, tile, asOf))[0]!,
+    tileRevisions: revisionsOf,
+    tileRevisionsNow: (layers, branch, tile) => tileRevisionsNow(memory, layers, branch, tile),
     layerSummary: (layer, branch) => layerSummary(db, layer, branch),
     onRevision(listener) {
       listeners.add(listener)
@@ -71,13 +93,16 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
 }
 
 /** A pool as Kysely. bigint arrives as a number (ids and counts are below 2^53), a date as the text it is. */
-function connect(connection: pg.PoolConfig, max: number): Kysely<Database> {
-  const pool = new pg.Pool({ application_name: 'dothi', ...connection, max, types: TYPES })
+const connect = (connection: pg.PoolConfig, max: number): Kysely<Database> => onPool(pgPool(connection, max))
+const onPool = (pool: pg.Pool) => new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+
+function pgPool(connection: pg.PoolConfig, max: number): pg.Pool {
+  const pool = new pg.Pool({ application_name: 'dothi', ...connection, max, types: TYPES, Client: RowClient })
   // A connection that the server drops is replaced at the next use, and who was using it gets a rejected query.
   // Unheard, these events would end the process.
   pool.on('error', () => {})
   pool.on('connect', client => client.on('error', () => {}))
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+  return pool
 }
 
 const INT8 = 20

@@ -10,6 +10,7 @@ import type { Filter } from '../../core/filter/ast.js'
 import type { Tile } from '../../core/tile-matrix.js'
 import type { Classification, Layer } from '../../layers/layer.js'
 import type { Database } from './database.js'
+import type { RowBytes, RowQuery } from './row-client.js'
 
 /** Who reads. Every handler gets one; nobody reads without. */
 export interface Reader {
@@ -63,6 +64,11 @@ export interface Store {
   readonly db: Kysely<Database>
   /** The pool of a clearance, for statements around a view. */
   pool(clearance: Classification): Kysely<Database>
+  /**
+   * Rows of a statement around a view as the bytes that they are, from the same pool, for what turns millions of them into tiles.
+   * Once the signal aborts, the statement is cancelled and the promise rejects with its reason.
+   */
+  rows(clearance: Classification, query: RowQuery, into: RowBytes, signal?: AbortSignal): Promise<void>
   readonly catalogue: Catalogue
   city(): Promise<City>
   setCity(city: City): Promise<void>
@@ -70,12 +76,19 @@ export interface Store {
   view(args: ViewArgs): Promise<View>
   /** One transaction, one revision. `prepare` runs before the lock is taken (long work: staging, checks). */
   withRevision<T>(meta: RevisionMeta, apply: (writer: RevisionWriter) => Promise<T>, prepare?: (tx: Transaction<Database>) => Promise<void>): Promise<{ revision: Revision; result: T }>
+  /** Says that this process has committed a revision: who asks from now on is told of it. `withRevision` does so by itself. */
+  committed(revision: number): void
   /** The last revision that touched a layer on a branch (and main, below a branch): 0 if none. */
   layerRevision(layer: Layer, branch: Branch, asOf?: AsOf): Promise<number>
   /** The last revision that can have changed a tile of a layer, margin included: from the change log, without a look at the rows. */
   tileRevision(layer: Layer, branch: Branch, tile: Tile, asOf?: AsOf): Promise<number>
   /** The same of several layers, in their order, in one statement. */
   tileRevisions(layers: readonly Layer[], branch: Branch, tile: Tile, asOf?: AsOf): Promise<readonly number[]>
+  /**
+   * The same of the present from memory, at once: this process's own commits always included, those of others as soon as they are heard.
+   * Undefined where only the database knows.
+   */
+  tileRevisionsNow(layers: readonly Layer[], branch: Branch, tile: Tile): readonly number[] | undefined
   /**
    * Counts and padded extents, kept with the change log and never computed live over the city's geometry.
    * On a branch with what it adds and removes; a run layer is counted over the branch's latest successful run.

@@ -6,6 +6,7 @@ import type { Layer } from '../../layers/layer.js'
 import type { Database } from './database.js'
 import { branchesUnder, layerRevision } from './revisions.js'
 import type { AsOf, Branch } from './store.js'
+import type { TileMemory } from './tile-memory.js'
 import { revisionAsOf } from './view.js'
 
 /** How far beyond its edge a tile shows features, in parts of its size. */
@@ -16,6 +17,32 @@ const FINEST = 16
 /** Above, a tile covers more z10 cells than are worth naming. */
 const LAYERWIDE_BELOW = 6
 const EVERYTHING = -1
+
+/** See Store.tileRevisionsNow. */
+export function tileRevisionsNow(memory: TileMemory, layers: readonly Layer[], branch: Branch, tile: Tile): number[] | undefined {
+  if (!memory.isCurrent) return undefined
+  const marks = tile.z < LAYERWIDE_BELOW ? undefined : marksOf(tile)
+  const revisions: number[] = []
+  for (const layer of layers) {
+    const revision = layer.kind === 'city' ? revisionNow(memory, layer.id, branch, marks) : undefined
+    if (revision === undefined) return undefined
+    revisions.push(revision)
+  }
+  return revisions
+}
+
+/** The last revision of a city layer on a branch, and of what lies under it, from memory. */
+function revisionNow(memory: TileMemory, layer: string, branch: Branch, marks: readonly number[] | undefined): number | undefined {
+  const main = memory.revision(layer, 'main', marks)
+  if (branch === 'main' || main === undefined) return main
+  const own = memory.revision(layer, branch, marks)
+  return own === undefined ? undefined : Math.max(main, own)
+}
+
+/** The same as layerRevision, from memory; undefined where only the database knows. */
+export function layerRevisionNow(memory: TileMemory, layer: Layer, branch: Branch): number | undefined {
+  return memory.isCurrent && layer.kind === 'city' ? revisionNow(memory, layer.id, branch, undefined) : undefined
+}
 
 /** See Store.tileRevisions. */
 export async function tileRevisions(db: Kysely<Database>, layers: readonly Layer[], branch: Branch, tile: Tile, asOf: AsOf = 'now'): Promise<number[]> {

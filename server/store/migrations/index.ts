@@ -11,6 +11,7 @@ import * as sources from './008-sources.js'
 import * as federation from './009-federation.js'
 import * as quality from './010-quality.js'
 import * as appearance from './012-appearance.js'
+import * as heardTiles from './014-heard-tiles.js'
 
 export interface Migration {
   readonly name: string
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: '009-federation', up: federation.up },
   { name: '010-quality', up: quality.up },
   { name: '012-appearance', up: appearance.up },
+  { name: '014-heard-tiles', up: heardTiles.up },
 ]
