@@ -1,5 +1,6 @@
 import type { TileFeature } from './feature.js'
 import { ProtoWriter, zigzag } from './proto-writer.js'
+import { byRank } from './rank.js'
 import { ValueTable } from './value-table.js'
 
 /** Fields of `Tile`, `Layer` and `Feature`. Source: Mapbox Vector Tile 2.1, vector_tile.proto. */
@@ -26,6 +27,10 @@ const command = (id: number, count: number) => id | (count << 3)
  */
 export class LayerWriter {
   features = 0
+  /** Where each feature's bytes end, and how important it is. */
+  #ends = new Uint32Array(256)
+  #ranks = new Float64Array(256)
+  #isRanked = false
   readonly #out = new ProtoWriter(1 << 14)
   readonly #values = new ValueTable()
   readonly #keys: string[] = []
@@ -88,11 +93,11 @@ export class LayerWriter {
     this.#y = y
   }
 
-  end(kind: TileFeature['kind']): void {
+  /** `rank`: the higher, the nearer to the beginning of the layer; equals keep their order. True where there was something to write. */
+  end(kind: TileFeature['kind'], rank = 0): boolean {
     const geometry = this.#geometry
     const tags = this.#tags
-    if (geometry.length === 0) return
-    this.features++
+    if (geometry.length === 0) return false
     const moveTo = this.#points > 0 ? command(MOVE_TO, this.#points) : undefined
     const shape = geometry.length + (moveTo === undefined ? 0 : sizeOf(moveTo))
     const out = this.#out
@@ -109,6 +114,34 @@ export class LayerWriter {
     out.varint(shape)
     if (moveTo !== undefined) out.varint(moveTo)
     out.copy(geometry.bytes, 0, geometry.length)
+    this.#note(out.length, rank)
+    return true
+  }
+
+  #note(end: number, rank: number): void {
+    const n = this.features++
+    if (n === this.#ends.length) {
+      this.#ends = grown(this.#ends, new Uint32Array(n * 2))
+      this.#ranks = grown(this.#ranks, new Float64Array(n * 2))
+    }
+    this.#ends[n] = end
+    this.#ranks[n] = rank
+    if (rank !== this.#ranks[0]) this.#isRanked = true
+  }
+
+  /** Bytes so far, but for the layer's name and its attributes' names. */
+  get size(): number {
+    return this.#out.length + this.#values.fields.length
+  }
+
+  /** The features' numbers, most important first. */
+  order(): Uint32Array {
+    return byRank(this.#ranks.subarray(0, this.features))
+  }
+
+  /** How many bytes feature `n` takes, without its share of the values. */
+  sizeOfFeature(n: number): number {
+    return this.#ends[n]! - (n === 0 ? 0 : this.#ends[n - 1]!)
   }
 
   /** Appends the layer to a tile; one without features is not there. */
@@ -123,13 +156,25 @@ export class LayerWriter {
     tail.copy(this.#values.fields.bytes, 0, this.#values.fields.length)
     tail.tag(EXTENT, 0)
     tail.varint(this.extent)
-    const parts = [head, this.#out, tail]
-    const length = parts.reduce((sum, part) => sum + part.length, 0)
+    const length = head.length + this.#out.length + tail.length
     tile.reserve(length + 11)
     tile.tag(LAYERS, 2)
     tile.varint(length)
-    for (const part of parts) tile.copy(part.bytes, 0, part.length)
+    tile.copy(head.bytes, 0, head.length)
+    this.#writeFeatures(tile)
+    tile.copy(tail.bytes, 0, tail.length)
   }
+
+  #writeFeatures(tile: ProtoWriter): void {
+    const { bytes, length } = this.#out
+    if (!this.#isRanked) return tile.copy(bytes, 0, length)
+    for (const n of this.order()) tile.copy(bytes, this.#ends[n]! - this.sizeOfFeature(n), this.#ends[n]!)
+  }
+}
+
+function grown<T extends Uint32Array | Float64Array>(from: T, into: T): T {
+  into.set(from)
+  return into
 }
 
 const encoder = new TextEncoder()
