@@ -17,6 +17,7 @@ import { ApiError, type CityInfo } from './core/api.js'
 import { createTopics, createWords, type App } from './core/app.js'
 import { createFilters } from './core/filter.js'
 import { createImports } from './core/imports.js'
+import { followChanges } from './core/live.js'
 import { loadProjection } from './core/projection.js'
 import { createRuns } from './core/runs.js'
 import { source } from './core/source.js'
@@ -36,7 +37,7 @@ const store = createStore({
 
 const app: App = {
   store, city: null, failure: null, preparing: null, scene: null, projection: null, cursor: null, picked: [], notice: '', busy: 0,
-  runs: null as never, filters: null as never, imports: null as never,
+  runs: null as never, filters: null as never, imports: null as never, live: null,
   ...createTopics(),
   ...createWords(store),
   layer: (id) => app.city?.layers.find((layer) => layer.id === id),
@@ -123,6 +124,7 @@ async function open(city: CityInfo): Promise<void> {
   app.emit('scene')
   follow(store.state, new Set(['selection', 'underground', 'run', 'playing', 'filter']))
   store.subscribe(follow)
+  if (source().server) app.live = followChanges(app)
   if (!store.state.run && !asked.run) void awaitFirstRun()
   addEventListener('hashchange', () => {
     if (location.hash !== encodeState(store.state)) {

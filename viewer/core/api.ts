@@ -10,7 +10,7 @@ export interface CityInfo {
   readonly city: City
   readonly reader: { readonly subject: string; readonly roles: readonly string[]; readonly clearance: string }
   readonly layers: readonly ClientLayer[]
-  readonly terrain: { readonly minzoom: number; readonly maxzoom: number; readonly bounds: BBox } | null
+  readonly terrain: { readonly minzoom: number; readonly maxzoom: number; readonly bounds: BBox; readonly revision?: number } | null
   readonly scenarios: readonly ScenarioInfo[]
 }
 

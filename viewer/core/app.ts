@@ -11,6 +11,7 @@ import { localized, number, text, type MessageKey } from '../i18n/text.js'
 import type { CityInfo, ClientLayer } from './api.js'
 import type { FilterController } from './filter.js'
 import type { ImportController } from './imports.js'
+import type { Live } from './live.js'
 import type { Projection } from './projection.js'
 import type { RunController } from './runs.js'
 import type { StateStore } from './state.js'
@@ -35,6 +36,8 @@ export interface App {
   readonly runs: RunController
   readonly filters: FilterController
   readonly imports: ImportController
+  /** Null until the city is open, and where the page's data do not change. */
+  live: Live | null
   on(topic: Topic, listener: () => void): () => void
   emit(topic: Topic): void
   /** Shows a sentence for a few seconds. */

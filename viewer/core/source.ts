@@ -60,6 +60,8 @@ const pages = {
   matches: (layer: string, where: Filter) =>
     `/ogc/collections/${layer}/items?limit=${MATCHES}&filter-lang=cql2-json&filter=${encodeURIComponent(JSON.stringify(printCql2Json(where)))}`,
   runBuildings: ({ id, scenario }: Pick<RunManifest, 'id' | 'scenario'>) => `/scenarios/${scenario}/ogc/collections/run_buildings/items?run=${id}&f=html`,
+  /** Server-sent events of what was committed after a revision. */
+  events: (since: number) => `/events?since=${since}`,
   rejects: (job: string) => `/imports/${job}/rejects`,
   uploads: '/imports',
 } as const

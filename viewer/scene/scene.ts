@@ -10,6 +10,7 @@ import type { Projection } from '../core/projection.js'
 import type { CameraState } from '../core/state.js'
 import { createBuildings, type Buildings } from '../tiles/buildings.js'
 import { groundUniforms } from '../tiles/ground-material.js'
+import { TERRAIN, type Change } from '../tiles/change.js'
 import { createNetwork } from '../tiles/networks.js'
 import { createPointLayers } from '../tiles/points.js'
 import type { PaintLayer, PickedFeature } from '../tiles/protocol.js'
@@ -51,6 +52,8 @@ export interface CityScene {
   setLayers(shown: readonly string[]): void
   /** The layers' list or their data changed. */
   configure(layers: readonly ClientLayer[], shown: readonly string[]): void
+  /** These places changed, and the layers are now as given: only what shows them is asked for and drawn again. */
+  touch(layers: readonly ClientLayer[], changes: readonly Change[]): void
   setUnderground(on: boolean): void
   showFlood(manifest: RunManifest | null, projection: Projection | null): Flood | null
   /** While true the scene calls `onTick` and draws each frame. */
@@ -100,6 +103,8 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
   let underground = false
   let shownLayers = shown
   let allLayers = layers
+  /** By layer: the revision as of which all its tiles were asked for; what came later was told place by place. */
+  const epochs = new Map(layers.map(({ id, revision }) => [id, revision ?? 0]))
   let flood: Flood | null = null
   let running = false
   let dirty = true
@@ -195,7 +200,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
     pool.configure({
       origin: frame.origin,
       terrain: info.terrain && { minzoom: info.terrain.minzoom, maxzoom: info.terrain.maxzoom },
-      layers: allLayers.map(paintLayerOf),
+      layers: allLayers.map((layer) => paintLayerOf(layer, epochs.get(layer.id) ?? 0)),
       textureSize: 512,
       segments: software ? 32 : 64,
       seaIsFlat: !info.city.sample,
@@ -272,6 +277,8 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       else if (ratio !== governor.restRatio || shadowDirty) invalidate()
     }, REST_MS)
   }
+
+  const tilesets = () => [buildings.tileset, ...networks.values()]
 
   const pending = () => terrain.pending + Number(buildings.tileset.pending) + [...networks.values()].filter((n) => n.pending).length
 
@@ -361,11 +368,27 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       syncNetworks()
     },
     configure(next, nextShown) {
+      const known = new Map(allLayers.map(({ id, revision }) => [id, revision ?? 0]))
+      const changed = next.filter(({ id, revision }) => (revision ?? 0) > (known.get(id) ?? -1))
+      for (const { id, revision } of changed) epochs.set(id, revision ?? 0)
       allLayers = next
       shownLayers = nextShown
       configureWorkers()
-      terrain.repaint(draped(), true)
+      terrain.repaint(draped(), changed.length > 0)
+      for (const tileset of tilesets()) if (changed.some(({ id }) => id === tileset.layer)) tileset.refresh()
       syncNetworks()
+    },
+    touch(next, changes) {
+      const before = draped().join()
+      allLayers = next
+      // Before the workers draw again: they hear of all this in the order it is said.
+      configureWorkers()
+      pool.forget(changes)
+      const now = draped()
+      terrain.touch(changes.filter(({ layer }) => layer === TERRAIN || now.includes(layer)))
+      if (now.join() !== before) terrain.repaint(now)
+      const isTouched = (layer: string) => changes.some((change) => change.layer === layer || change.layer === TERRAIN)
+      for (const tileset of tilesets()) if (isTouched(tileset.layer)) tileset.refresh()
     },
     setUnderground(on) {
       underground = on
@@ -410,8 +433,8 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
   }
 }
 
-function paintLayerOf(layer: ClientLayer): PaintLayer {
-  return { id: layer.id, geometry: layer.geometry, style: layer.style, zoom: layer.zoom, revision: layer.revision ?? 0, bbox: layer.bbox }
+function paintLayerOf(layer: ClientLayer, epoch: number): PaintLayer {
+  return { id: layer.id, geometry: layer.geometry, style: layer.style, zoom: layer.zoom, revision: epoch, bbox: layer.bbox }
 }
 
 /** Asked of a context of its own: how the real one is made depends on the answer. */

@@ -5,6 +5,7 @@ import { TilesRenderer } from '3d-tiles-renderer/three'
 import { GLTFExtensionsPlugin } from '3d-tiles-renderer/three/plugins'
 import type { Frame } from '../core/frame.js'
 import { source } from '../core/source.js'
+import { createTilesetUpdate, type TilesetJson, type TilesetUpdate } from './tileset-update.js'
 
 export interface FeatureTable {
   /** Store ids by glb feature id. */
@@ -13,12 +14,14 @@ export interface FeatureTable {
   row(feature: number): Readonly<Record<string, unknown>>
 }
 
-export interface TileContent { readonly mesh: Mesh; readonly features: FeatureTable }
+/** `address`: `z/x/y.glb?rev=…`, as the tileset names it. */
+export interface TileContent { readonly mesh: Mesh; readonly features: FeatureTable; readonly address: string }
 
 export interface Tileset {
   readonly layer: string
-  readonly group: Object3D
   update(): void
+  /** The layer has changed: asks which tiles did, and puts new contents in their place. */
+  refresh(): void
   /** The feature a ray meets first. */
   pick(raycaster: Raycaster): { readonly id: number; readonly row: Readonly<Record<string, unknown>>; readonly hit: Intersection } | null
   readonly contents: ReadonlySet<TileContent>
@@ -51,34 +54,58 @@ interface MeshFeatures { getFeatureInfo(): { propertyTable: number | null; featu
 
 export function createTileset(options: TilesetOptions): Tileset {
   const { layer, scene, camera, renderer } = options
-  const tiles = new TilesRenderer(source().tilesetUrl(layer)!)
-  tiles.registerPlugin(new GLTFExtensionsPlugin({ metadata: true, meshoptDecoder: MeshoptDecoder }))
-  tiles.errorTarget = options.errorTarget
-  tiles.setCamera(camera)
-  tiles.group.matrixAutoUpdate = false
-  const toLocal = new Matrix4().fromArray([...options.frame.fromEcefMatrix])
-  toLocal.decompose(tiles.group.position, tiles.group.quaternion, tiles.group.scale)
-  tiles.group.matrix.copy(toLocal)
-  tiles.group.updateMatrixWorld(true)
-  scene.add(tiles.group)
+  const url = source().tilesetUrl(layer)!
   const contents = new Set<TileContent>()
   const byMesh = new Map<Object3D, TileContent>()
   let visible = true
   let failed = false
+  /** The revision of the tileset on screen, where the server tells it. */
+  let revision: number | undefined
+  let isStale = false
+  let refreshing = false
+  let tiles: TilesRenderer
+  let newer: TilesetUpdate
+  open()
 
-  tiles.addEventListener('load-model', ({ scene: model }: { scene: Object3D }) => {
+  function open(): void {
+    tiles = new TilesRenderer(url)
+    newer = createTilesetUpdate(tiles, options.onChange)
+    tiles.registerPlugin(new GLTFExtensionsPlugin({ metadata: true, meshoptDecoder: MeshoptDecoder }))
+    tiles.errorTarget = options.errorTarget
+    tiles.setCamera(camera)
+    tiles.group.visible = visible
+    tiles.group.matrixAutoUpdate = false
+    const toLocal = new Matrix4().fromArray([...options.frame.fromEcefMatrix])
+    toLocal.decompose(tiles.group.position, tiles.group.quaternion, tiles.group.scale)
+    tiles.group.matrix.copy(toLocal)
+    tiles.group.updateMatrixWorld(true)
+    scene.add(tiles.group)
+    tiles.addEventListener('load-root-tileset', ({ tileset }: { tileset: unknown }) => {
+      revision = (tileset as TilesetJson).asset.extras?.revision
+      // What changed while it was on its way may be missing from it.
+      if (isStale) void refresh()
+    })
+    tiles.addEventListener('load-model', ({ scene: model, tile }: { scene: Object3D; tile: unknown }) => take(model, (tile as { content: { uri: string } }).content.uri))
+    tiles.addEventListener('dispose-model', ({ scene: model }: { scene: Object3D }) => giveUp(model))
+    tiles.addEventListener('tile-visibility-change', () => options.onChange())
+    tiles.addEventListener('needs-update', () => options.onChange())
+    tiles.addEventListener('load-error', ({ tile }: { tile: unknown }) => { if (!tile) failed = true })
+  }
+
+  function take(model: Object3D, address: string): void {
     model.updateMatrixWorld(true)
     model.traverse((object) => {
       if (!(object instanceof Mesh)) return
-      const content: TileContent = { mesh: object, features: readFeatures(object) }
+      const content: TileContent = { mesh: object, features: readFeatures(object), address }
       addHeightAboveGround(object)
       contents.add(content)
       byMesh.set(object, content)
       options.dress(content)
     })
     options.onChange()
-  })
-  tiles.addEventListener('dispose-model', ({ scene: model }: { scene: Object3D }) => {
+  }
+
+  function giveUp(model: Object3D): void {
     model.traverse((object) => {
       const content = byMesh.get(object)
       if (!content) return
@@ -86,21 +113,54 @@ export function createTileset(options: TilesetOptions): Tileset {
       contents.delete(content)
       byMesh.delete(object)
     })
-  })
-  tiles.addEventListener('tile-visibility-change', () => options.onChange())
-  tiles.addEventListener('needs-update', () => options.onChange())
-  tiles.addEventListener('load-error', ({ tile }: { tile: unknown }) => { if (!tile) failed = true })
+  }
+
+  function close(): void {
+    scene.remove(tiles.group)
+    tiles.dispose()
+  }
+
+  async function refresh(): Promise<void> {
+    isStale = true
+    if (!visible || refreshing || (!tiles.root && !failed)) return
+    refreshing = true
+    try {
+      while (isStale && visible) {
+        isStale = false
+        const response = await fetch(revision === undefined ? url : `${url}?since=${revision}`)
+        if (!response.ok) throw new Error(`${url}: ${response.status}`)
+        const json = await response.json() as TilesetJson
+        if (!newer.apply(json)) reopen()
+        else revision = json.asset.extras?.revision
+      }
+    } catch (error) {
+      // The feed tells of the next change, or of its own return: then it is tried again.
+      isStale = true
+      console.error(error)
+    } finally {
+      refreshing = false
+      options.onChange()
+    }
+  }
+
+  /** The tree has another root: a first feature, or one beyond all others. */
+  function reopen(): void {
+    close()
+    failed = false
+    revision = undefined
+    open()
+  }
 
   return {
     layer,
-    group: tiles.group,
     contents,
     get visible() { return visible },
     get failed() { return failed },
     get pending() {
       const { queued, downloading, parsing } = (tiles as unknown as { stats: Record<string, number> }).stats
-      return visible && !failed && ((queued ?? 0) + (downloading ?? 0) + (parsing ?? 0) > 0 || !tiles.root)
+      return visible && !failed && (refreshing || newer.pending > 0 || (queued ?? 0) + (downloading ?? 0) + (parsing ?? 0) > 0 || !tiles.root)
     },
+    refresh: () => void refresh(),
     update() {
       if (!visible) return
       tiles.setResolutionFromRenderer(camera, renderer)
@@ -117,12 +177,10 @@ export function createTileset(options: TilesetOptions): Tileset {
     setVisible(on) {
       visible = on
       tiles.group.visible = on
+      if (on && isStale) void refresh()
       options.onChange()
     },
-    dispose() {
-      scene.remove(tiles.group)
-      tiles.dispose()
-    },
+    dispose: close,
   }
 }
 

@@ -1,0 +1,171 @@
+/**
+ * An open viewer follows edits that others make by HTTP. What it asks for then is in the browser's own network log:
+ * the vector tiles that show the place, the 3D tiles whose content changed, and what tells which those are; nothing else.
+ */
+import { existsSync } from 'node:fs'
+import { chromium, type Page } from 'playwright-core'
+import t from 'tap'
+import { intersects, type BBox } from '../core/bbox.js'
+import type { Feature, FeatureStream } from '../core/feature.js'
+import { loadFeatures } from '../server/import/load.js'
+import { storeTerrain } from '../server/terrain/terrain-store.js'
+import { testServer } from '../server/testing/test-store.js'
+import { grownBounds } from './tiles/change.js'
+
+const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+const [LON, LAT] = [108.2268, 16.0635]
+const at = (east: number, north: number): [number, number] => [LON + east / 107_000, LAT + north / 110_660]
+const box = (e: number, n: number, w: number, h: number) => [[at(e, n), at(e + w, n), at(e + w, n + h), at(e, n + h), at(e, n)]]
+const boxOf = (e: number, n: number, w: number, h: number): BBox => [...at(e, n), ...at(e + w, n + h)]
+
+/** Houses side by side, and so many that they fill several 3D tiles: `SIDE` × `SIDE`, every `STEP` metres. */
+const [SIDE, STEP] = [44, 36]
+const placeOf = (i: number): [east: number, north: number] => [((i % SIDE) - SIDE / 2) * STEP, (Math.floor(i / SIDE) - SIDE / 2) * STEP]
+
+async function* houses(): AsyncGenerator<Feature> {
+  for (let i = 0; i < SIDE * SIDE; i++) {
+    const [e, n] = placeOf(i)
+    const size = 12 + (i * 7) % 13
+    yield { sourceId: `h${i}`, geometry: { type: 'MultiPolygon', coordinates: [box(e, n, size, size)] }, groundZ: 2, height: 4 + (i * 5) % 9, properties: { name: `Nhà ${i}`, storeys: 2, use: 'residential' } }
+  }
+}
+async function* streets(): AsyncGenerator<Feature> {
+  for (let i = 0; i < SIDE; i += 4) yield { sourceId: `s${i}`, geometry: { type: 'MultiLineString', coordinates: [[at(-SIDE / 2 * STEP, (i - SIDE / 2) * STEP - 6), at(SIDE / 2 * STEP, (i - SIDE / 2) * STEP - 6)]] }, properties: { name: `Đường ${i}`, class: 'residential' } }
+}
+const stream = (layer: string, features: AsyncIterable<Feature>): FeatureStream => ({ layer, srid: 4326, source: 'test', features })
+
+const MOST_TILES = 3
+
+// A software renderer on a busy machine takes its time.
+t.setTimeout(200_000)
+
+t.test('an edit by HTTP is seen in an open viewer', { timeout: 200_000 }, async (t) => {
+  t.ok(CHROMIUM, 'there is a browser')
+  const server = await testServer(t)
+  await server.store.setCity({ name: 'Đà Nẵng', srid: 5899, home: { lon: LON, lat: LAT, zoom: 16 }, verticalDatum: 'Hòn Dấu 1992', geoidOffset: -8.5, timeZone: 'Asia/Ho_Chi_Minh', currency: 'VND', sample: true })
+  const terrain = (height: number) => storeTerrain(server.store, { bounds: [LON - 0.02, LAT - 0.02, LON + 0.02, LAT + 0.02], resolutionM: 60, height: () => height }, { name: 'test', actor: 'test' })
+  await terrain(2)
+  await loadFeatures(server.store, [stream('buildings', houses()), stream('roads', streets())], { actor: 'test', reason: 'town' })
+  const token = await server.token('editor')
+  const send = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+    const response = await fetch(server.url + path, { method, headers: { Authorization: `Bearer ${token}`, 'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/geo+json', ...headers }, ...(body ? { body: JSON.stringify(body) } : {}) })
+    t.ok(response.ok, `${method} ${path}: ${response.status}`)
+    return response
+  }
+  const idOf = async (name: string) => Number(((await (await fetch(`${server.url}/ogc/collections/buildings/items?name=${encodeURIComponent(name)}`)).json()) as { features: { id: number }[] }).features[0]!.id)
+
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM!,
+    args: ['--headless', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+  t.teardown(() => browser.close())
+  const page = await browser.newPage({ viewport: { width: 800, height: 520 }, reducedMotion: 'reduce' })
+  page.setDefaultTimeout(60_000)
+  const problems: string[] = []
+  page.on('pageerror', (error) => problems.push(error.message))
+  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()) })
+  let log: string[] = []
+  page.on('request', (request) => { if (!/^(data|blob):/.test(request.url())) log.push(decodeURIComponent(request.url().slice(server.url.length))) })
+
+  await page.goto(`${server.url}/#c=${LON},${LAT},900,0,50`)
+  await settled(page)
+  await until(page, 'dothi.live?.connected')
+  t.ok(log.filter((path) => path.endsWith('.mvt')).length > 4, 'the view has several vector tiles')
+  t.ok(log.filter((path) => path.includes('.glb')).length > 1, 'and several 3D tiles')
+
+  /** What the page asked for because of an edit, and how long it took until `seen`. */
+  async function watch(edit: () => Promise<unknown>, seen: string): Promise<string[]> {
+    await settled(page)
+    log = []
+    const began = performance.now()
+    await edit()
+    const answered = performance.now()
+    await until(page, seen)
+    t.comment(`edit answered after ${Math.round(answered - began)} ms, on screen ${Math.round(performance.now() - answered)} ms later`)
+    await settled(page)
+    await page.waitForTimeout(300)
+    t.comment(log.join('  '))
+    return log
+  }
+
+  /** Fails for each request that is not a vector tile of the layer which shows the box, or one of `others`. */
+  function onlyTouched(t: Pick<typeof import('tap').t, 'strictSame' | 'equal' | 'ok'>, log: readonly string[], layer: string, boxes: readonly BBox[], others: RegExp): void {
+    const strange = log.filter((path) => {
+      const [, layers, z, x, y] = /^\/tiles\/([^/]+)\/(\d+)\/(\d+)\/(\d+)\.mvt$/.exec(path) ?? []
+      if (layers === undefined) return !others.test(path)
+      const bounds = grownBounds({ z: Number(z), x: Number(x), y: Number(y) }, 64 / 4096)
+      return layers !== layer || !boxes.some((touched) => intersects(touched, bounds))
+    })
+    t.strictSame(strange, [], 'nothing else is asked for')
+    t.equal(new Set(log).size, log.length, 'and nothing twice')
+    t.ok(log.some((path) => path.startsWith(`/tiles/${layer}/`)), 'the touched vector tiles are')
+  }
+
+  const buildingTiles = /^\/3dtiles\/buildings\/(tileset\.json(\?since=\d+)?|\d+\/\d+\/\d+\.glb\?rev=\d+)$/
+  const glbs = (paths: readonly string[]) => paths.filter((path) => path.includes('.glb'))
+
+  await t.test('a house grows into a tower', { timeout: 60_000 }, async (t) => {
+    const i = SIDE * (SIDE / 2) + SIDE / 2
+    const id = await idOf(`Nhà ${i}`)
+    const [e, n] = placeOf(i)
+    const log = await watch(() => send('PATCH', `/ogc/collections/buildings/items/${id}`, { properties: { height: 90 } }, { 'If-Match': '*' }), heightOnScreen(id, 85))
+    onlyTouched(t, log, 'buildings', [boxOf(e, n, 30, 30)], buildingTiles)
+    t.ok(glbs(log).length >= 1 && glbs(log).length <= MOST_TILES, `one or two 3D tiles: ${glbs(log).length}`)
+  })
+
+  await t.test('a house moves to the other end of town', { timeout: 60_000 }, async (t) => {
+    const id = await idOf('Nhà 980')
+    const [e, n] = placeOf(980)
+    const geometry = { type: 'MultiPolygon', coordinates: [box(60, 90, 40, 40)] }
+    const log = await watch(() => send('PATCH', `/ogc/collections/buildings/items/${id}`, { geometry }, { 'If-Match': '*' }), `[...dothi.scene.buildings.tileset.contents].some((c) => c.features.ids.includes(${id}) && Number(/rev=(\\d+)/.exec(c.address)[1]) === dothi.live.revision)`)
+    // One entry of the log has one box, around old and new.
+    onlyTouched(t, log, 'buildings', [[Math.min(at(e, n)[0], at(60, 90)[0]), Math.min(at(e, n)[1], at(60, 90)[1]), Math.max(at(e + 40, n)[0], at(100, 90)[0]), Math.max(at(e, n + 40)[1], at(60, 130)[1])]], buildingTiles)
+    t.ok(glbs(log).length >= 1 && glbs(log).length <= MOST_TILES, `the old and the new 3D tile: ${glbs(log).length}`)
+  })
+
+  await t.test('a street is drawn, and no 3D tile is touched', { timeout: 60_000 }, async (t) => {
+    const before = await page.evaluate('dothi.city.layers.find(({ id }) => id === "roads").count') as number
+    const line = [at(-300, 40), at(200, 260)]
+    const revisionOf = await server.store.layerRevision(server.store.catalogue.get('roads'), 'main')
+    const log = await watch(
+      () => send('POST', '/ogc/collections/roads/items', { type: 'Feature', geometry: { type: 'MultiLineString', coordinates: [line] }, properties: { name: 'Đường mới', class: 'primary' } }),
+      `dothi.live.revision > ${revisionOf} && dothi.live.idle && dothi.scene.settled`)
+    onlyTouched(t, log, 'roads', [[...at(-300, 40), ...at(200, 260)]], /^never$/)
+    t.equal(await page.evaluate('dothi.city.layers.find(({ id }) => id === "roads").count'), before + 1, 'the page counts it')
+    await page.evaluate(`dothi.scene.setCamera({ lon: ${at(13.6, 178)[0]}, lat: ${at(13.6, 178)[1]}, distance: 500, heading: 0, pitch: 88 })`)
+    await settled(page)
+    const found = await page.evaluate(`dothi.scene.project(...${JSON.stringify(at(13.6, 178))})`) as [number, number]
+    await page.mouse.click(...found)
+    await until(page, 'dothi.store.state.selection !== null')
+    t.equal(await page.evaluate('dothi.store.state.selection.layer'), 'roads', 'it can be picked where it is')
+    await page.evaluate('dothi.store.update({ selection: null })')
+  })
+
+  t.strictSame(problems, [], 'nothing was thrown')
+})
+
+/** A feature's mesh stands this high above its ground in the content on screen. */
+const heightOnScreen = (id: number, metres: number) => `[...dothi.scene.buildings.tileset.contents].some(({ mesh, features }) => {
+  const feature = features.ids.indexOf(${id})
+  if (feature < 0 || !mesh.parent) return false
+  const { position, aAbove } = mesh.geometry.attributes
+  const ids = mesh.geometry.getAttribute('_feature_id_0') ?? mesh.geometry.getAttribute('_FEATURE_ID_0')
+  for (let i = 0; i < position.count; i++) if (ids.getX(i) === feature && aAbove.getX(i) > ${metres}) return true
+  return false
+})`
+
+/** Waits for an expression to hold. By evaluate, not waitForFunction: the page's own security policy forbids eval. */
+async function until(page: Page, expression: string, milliseconds = 50_000): Promise<void> {
+  const end = Date.now() + milliseconds
+  while (!await page.evaluate(`Boolean(${expression})`)) {
+    if (Date.now() > end) throw new Error(`never true: ${expression}`)
+    await page.waitForTimeout(20)
+  }
+}
+
+/** Waits until nothing loads and the last frame is drawn. */
+async function settled(page: Page): Promise<void> {
+  await until(page, 'globalThis.dothi?.scene?.stats.frames > 0')
+  await page.waitForTimeout(250)
+  await until(page, 'dothi.scene.settled')
+}
