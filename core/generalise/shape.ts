@@ -16,11 +16,10 @@ export interface Shape {
 /** Where a square lies in the geometry's plane (y up), and how many units go to one of its metres. */
 export interface Square { readonly west: number; readonly north: number; readonly unitsPerMetre: number }
 
-/** Reads well-known binary (any type but curves; heights are left out) into the units of a square. Throws GeometryFault. */
+/** Reads well-known binary into the units of a square, without heights; of a mixed collection what has the most dimensions. Throws GeometryFault. */
 export function readShape(wkb: Uint8Array, square: Square): Shape {
   const cursor = new WkbCursor(wkb)
-  const parts: Path[] = []
-  const kinds = new Set<Shape['kind']>()
+  const parts: Readonly<Record<Shape['kind'], Path[]>> = { point: [], line: [], polygon: [] }
   const read = (): void => {
     const { type, size } = cursor.head()
     switch (WKB_TYPES[type]) {
@@ -35,8 +34,7 @@ export function readShape(wkb: Uint8Array, square: Square): Shape {
     }
   }
   const keep = (kind: Shape['kind'], part: Path) => {
-    kinds.add(kind)
-    if (part.length > 0 && !Number.isNaN(part[0])) parts.push(part)
+    if (part.length > 0 && !Number.isNaN(part[0])) parts[kind].push(part)
   }
   const path = (positions: number, size: number): Path => {
     cursor.need(positions * size)
@@ -49,8 +47,8 @@ export function readShape(wkb: Uint8Array, square: Square): Shape {
     return out
   }
   read()
-  const kind = kinds.has('polygon') ? 'polygon' : kinds.has('line') ? 'line' : 'point'
-  return { kind, parts: kinds.size > 1 ? [] : parts }
+  const kind = parts.polygon.length > 0 ? 'polygon' : parts.line.length > 0 ? 'line' : 'point'
+  return { kind, parts: parts[kind] }
 }
 
 /** Opens a closed ring and gives its area the sign. */

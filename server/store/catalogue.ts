@@ -58,8 +58,8 @@ export class LayerCatalogue implements Catalogue {
     if (this.known.includes(layer)) throw conflict(`“${id}” is one of dothi's own collections; only published ones can be unpublished.`)
     await this.withRevision({ actor, reason: `unpublish ${id}` }, async ({ tx }) => {
       await sql.raw(dropLayerSql(layer)).execute(tx)
-      for (const table of ['layer_tables', 'layer_summaries', 'tile_revisions'])
-        await sql`delete from ${sql.table(`dothi.${table}`)} where layer = ${id}`.execute(tx)
+      for (const table of ['dothi.layer_tables', 'dothi.layer_summaries', 'dothi.tile_revisions', 'tiles.open', 'tiles.internal', 'tiles.restricted'])
+        await sql`delete from ${sql.table(table)} where layer = ${id}`.execute(tx)
       await sql`delete from dothi.layers where id = ${id}`.execute(tx)
       await announce(tx)
     })

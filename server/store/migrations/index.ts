@@ -10,6 +10,7 @@ import * as feed from './007-feed.js'
 import * as sources from './008-sources.js'
 import * as federation from './009-federation.js'
 import * as quality from './010-quality.js'
+import * as keptCells from './011-kept-cells.js'
 import * as appearance from './012-appearance.js'
 import * as heardTiles from './014-heard-tiles.js'
 
@@ -30,6 +31,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: '008-sources', up: sources.up },
   { name: '009-federation', up: federation.up },
   { name: '010-quality', up: quality.up },
+  { name: '011-kept-cells', up: keptCells.up },
   { name: '012-appearance', up: appearance.up },
   { name: '014-heard-tiles', up: heardTiles.up },
 ]
