@@ -75,8 +75,8 @@ export interface Column {
 }
 
 export interface ThreeD {
-  /** `extrude` footprint by height · `tube` line at depth · `instance` point. */
-  readonly form: 'extrude' | 'tube' | 'instance'
+  /** `extrude` footprint by height · `tube` line at depth · `embankment` bank or wall along a line · `instance` point. */
+  readonly form: 'extrude' | 'tube' | 'embankment' | 'instance'
   /** Columns with the diameter of a tube and its level; of an instance, the level it stands at. */
   readonly diameter?: string
   readonly level?: string
@@ -85,9 +85,15 @@ export interface ThreeD {
   readonly cover?: string
   /** Tubes: what the levels measure; default `axis`. */
   readonly levelOf?: 'axis' | 'invert'
-  /** Extrusions that hang in the air, as bridges do: columns with the levels of their underside and top. */
+  /** Extrusions that hang in the air, as bridges do: columns with the levels of their underside and top. Embankments: of toe and crest. */
   readonly base?: string
   readonly top?: string
+  /** Embankments: column with the width of the crest, and which of them are upright walls. */
+  readonly width?: string
+  readonly walls?: { readonly by: string; readonly values: readonly string[] }
+  /** Instances: column with their height where the row's own is not known; and the bearing of what looks somewhere, degrees clockwise from north. */
+  readonly tall?: string
+  readonly turn?: string
   /** Extrusions: column with the storeys, which stand in for a height that is not known. */
   readonly storeys?: string
 }

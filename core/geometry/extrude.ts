@@ -60,9 +60,12 @@ function addTriangles(mesh: MeshBuilder, first: number, flat: ArrayLike<number>,
 /**
  * A planar face of a surface, its rings of x, y, z triples, outer one counter-clockwise seen from outside.
  * It is triangulated in its own plane; `scale` turns x and y into the unit of z (metres per degree, say).
+ * `uv`: u, v pairs parallel to the rings' points, for a mesh with texture coordinates.
  */
-export function addFace(mesh: MeshBuilder, rings: readonly ArrayLike<number>[], scale: readonly [x: number, y: number], colours: { readonly wall: Colour; readonly roof: Colour }): void {
-  const open = rings.map(ring => openRing(ring, 3))
+export function addFace(mesh: MeshBuilder, rings: readonly ArrayLike<number>[], scale: readonly [x: number, y: number], colours: { readonly wall: Colour; readonly roof: Colour }, uv?: readonly ArrayLike<number>[]): void {
+  const corners = rings.map(ring => openCorners(ring, 3))
+  const open = rings.map((ring, r) => pick(ring, corners[r]!, 3))
+  if (open.length === 0) return
   const [nx, ny, nz] = newell(open[0]!, scale)
   const length = Math.hypot(nx, ny, nz)
   if (length === 0) return
@@ -77,7 +80,8 @@ export function addFace(mesh: MeshBuilder, rings: readonly ArrayLike<number>[], 
   open.forEach((ring, r) => {
     if (r > 0) holes.push(flat.length / 2)
     for (let i = 0; i < ring.length; i += 3) {
-      mesh.vertex(ring[i]!, ring[i + 1]!, ring[i + 2]!)
+      const vertex = mesh.vertex(ring[i]!, ring[i + 1]!, ring[i + 2]!)
+      if (uv) setUv(mesh, vertex, uv[r], corners[r]![i / 3]!)
       flat.push((ring[i + u!]! - open[0]![u!]!) * units[u!]!, (ring[i + v!]! - open[0]![v!]!) * units[v!]!)
     }
   })
@@ -116,17 +120,30 @@ function woundRing(ring: ArrayLike<number>, counterClockwise: boolean): Float64A
 
 /** Consecutive repeated points and the closing one left out. */
 function openRing(ring: ArrayLike<number>, dimensions: 2 | 3): Float64Array {
-  const open: number[] = []
-  const same = (a: ArrayLike<number>, i: number, b: ArrayLike<number>, j: number) => {
-    for (let d = 0; d < dimensions; d++) if (a[i + d] !== b[j + d]) return false
+  return pick(ring, openCorners(ring, dimensions), dimensions)
+}
+
+/** Indices of the points that an open ring without repeated ones has. */
+function openCorners(ring: ArrayLike<number>, dimensions: 2 | 3): number[] {
+  const corners: number[] = []
+  const same = (a: number, b: number) => {
+    for (let d = 0; d < dimensions; d++) if (ring[a * dimensions + d] !== ring[b * dimensions + d]) return false
     return true
   }
-  for (let i = 0; i < ring.length; i += dimensions) {
-    if (open.length > 0 && same(ring, i, open, open.length - dimensions)) continue
-    for (let d = 0; d < dimensions; d++) open.push(ring[i + d]!)
-  }
-  while (open.length > dimensions && same(open, 0, open, open.length - dimensions)) open.length -= dimensions
-  return Float64Array.from(open)
+  for (let i = 0; i * dimensions < ring.length; i++) if (corners.length === 0 || !same(i, corners.at(-1)!)) corners.push(i)
+  while (corners.length > 1 && same(corners[0]!, corners.at(-1)!)) corners.pop()
+  return corners
+}
+
+function pick(ring: ArrayLike<number>, corners: readonly number[], dimensions: 2 | 3): Float64Array {
+  const picked = new Float64Array(corners.length * dimensions)
+  for (let k = 0, at = 0; k < corners.length; k++) for (let d = 0; d < dimensions; d++) picked[at++] = ring[corners[k]! * dimensions + d]!
+  return picked
+}
+
+/** A point without coordinates of its own takes the image's corner. */
+function setUv(mesh: MeshBuilder, vertex: number, uv: ArrayLike<number> | undefined, corner: number): void {
+  mesh.uv(vertex, uv?.[2 * corner] ?? 0, uv?.[2 * corner + 1] ?? 0)
 }
 
 function flatten(rings: readonly Float64Array[]): { flat: number[]; holes: number[] } {

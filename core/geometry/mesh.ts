@@ -16,6 +16,7 @@ export class MeshBuilder {
   #indexCount = 0
   #positions = new Float32Array(3 * 4096)
   #normals: Float32Array | null
+  #uvs: Float32Array | null
   #colours = new Uint8Array(4 * 4096)
   #features = new Float32Array(4096)
   #above = new Float32Array(4096)
@@ -27,9 +28,10 @@ export class MeshBuilder {
   colour: Colour = [255, 255, 255]
   ground = 0
 
-  constructor(place: Place = asIs, { normals = false } = {}) {
+  constructor(place: Place = asIs, { normals = false, uvs = false } = {}) {
     this.#place = place
     this.#normals = normals ? new Float32Array(3 * 4096) : null
+    this.#uvs = uvs ? new Float32Array(2 * 4096) : null
   }
 
   get vertexCount(): number { return this.#vertices }
@@ -39,10 +41,16 @@ export class MeshBuilder {
   vertex(x: number, y: number, z: number): number {
     const i = this.#vertices++
     if (i === this.#features.length) this.#growVertices()
-    this.#place(x, y, z, this.#at)
-    this.#positions.set(this.#at, 3 * i)
-    this.#colours.set(this.colour, 4 * i)
-    this.#colours[4 * i + 3] = 255
+    const [at, positions, colours] = [this.#at, this.#positions, this.#colours]
+    this.#place(x, y, z, at)
+    // One by one: typed arrays' set() costs more than three stores.
+    positions[3 * i] = at[0]
+    positions[3 * i + 1] = at[1]
+    positions[3 * i + 2] = at[2]
+    colours[4 * i] = this.colour[0]
+    colours[4 * i + 1] = this.colour[1]
+    colours[4 * i + 2] = this.colour[2]
+    colours[4 * i + 3] = 255
     this.#features[i] = this.feature
     this.#above[i] = z - this.ground
     return i
@@ -53,6 +61,13 @@ export class MeshBuilder {
     if (!this.#normals) return
     this.#place(x, y, z, this.#at)
     this.#normals.set(this.#at, 3 * vertex)
+  }
+
+  /** Sets the texture coordinates of a vertex, as glTF has them. */
+  uv(vertex: number, u: number, v: number): void {
+    if (!this.#uvs) return
+    this.#uvs[2 * vertex] = u
+    this.#uvs[2 * vertex + 1] = v
   }
 
   triangle(a: number, b: number, c: number): void {
@@ -67,6 +82,7 @@ export class MeshBuilder {
     return {
       positions: this.#positions.slice(0, 3 * n),
       normals: this.#normals?.slice(0, 3 * n) ?? null,
+      uvs: this.#uvs?.slice(0, 2 * n) ?? null,
       colours: this.#colours.slice(0, 4 * n),
       features: this.#features.slice(0, n),
       aboveGround: this.#above.slice(0, n),
@@ -80,6 +96,7 @@ export class MeshBuilder {
     this.#features = grown(this.#features)
     this.#above = grown(this.#above)
     if (this.#normals) this.#normals = grown(this.#normals)
+    if (this.#uvs) this.#uvs = grown(this.#uvs)
   }
 }
 
@@ -88,6 +105,8 @@ export interface Mesh {
   readonly positions: Float32Array
   /** Float32Array(3 × vertices), unit; `null` asks for flat shading. */
   readonly normals: Float32Array | null
+  /** Float32Array(2 × vertices), 0, 0 is the upper left corner of the image; `null` without texture. */
+  readonly uvs: Float32Array | null
   /** Uint8Array(4 × vertices), linear RGBA. */
   readonly colours: Uint8Array
   /** Row of the property table, one a vertex. */

@@ -2,14 +2,17 @@
  * One tile of features → one GLB. Pure: rows in, bytes out; encode-worker.ts runs it off the main thread.
  * All heights that come in are orthometric metres; `geoidOffset` makes them ellipsoidal.
  */
+import type { FaceAppearance } from '../../core/appearance.js'
+import { addEmbankment } from '../../core/geometry/embankment.js'
 import { addFace, extrude } from '../../core/geometry/extrude.js'
 import { localFrame, toLocal, type LocalFrame } from '../../core/geometry/geocentric.js'
-import { MeshBuilder, type Colour } from '../../core/geometry/mesh.js'
-import { addPrism, addTree } from '../../core/geometry/symbol.js'
+import { MeshBuilder, type Colour, type Mesh } from '../../core/geometry/mesh.js'
+import { addCamera, addPrism, addTree } from '../../core/geometry/symbol.js'
 import { addTube } from '../../core/geometry/tube.js'
-import { writeGlb, type PropertyColumn } from './glb.js'
-import { unpackBytes, type PackedBytes } from './packed-bytes.js'
 import { flatFromWkb } from '../../core/geometry/wkb.js'
+import { writeGlb, type Instances, type PropertyColumn, type Surface, type Texture } from './glb.js'
+import { unpackBytes, type PackedBytes } from './packed-bytes.js'
+import { linear } from './paint-colour.js'
 
 /** Everything a tile is made of; survives structured cloning to a worker. */
 export interface TileJob {
@@ -21,7 +24,7 @@ export interface TileJob {
   /** Orthometric, one a feature. */
   readonly ground: Float64Array
   readonly columns: readonly PropertyColumn[]
-  readonly shapes: Extrusions | Tubes | Symbols
+  readonly shapes: Extrusions | Tubes | Embankments | Symbols
 }
 
 /** Footprints with walls from `base` to `top`; a feature with a solid is drawn as that instead. */
@@ -33,6 +36,14 @@ export interface Extrusions {
   readonly top: Float64Array
   readonly wall: Colour
   readonly roof: Colour
+  /** What the solids' faces look like, where it is known. */
+  readonly looks?: Looks
+}
+
+export interface Looks {
+  readonly textures: readonly Texture[]
+  /** One entry a feature with an appearance: its faces in the solid's order, `image` an index into `textures`. */
+  readonly faces: ReadonlyMap<number, readonly (FaceAppearance | null)[]>
 }
 
 export interface Tubes {
@@ -41,21 +52,30 @@ export interface Tubes {
   readonly lines: readonly { readonly feature: number; readonly path: Float64Array; readonly radius: number; readonly colour: Colour }[]
 }
 
+export interface Embankments {
+  readonly form: 'embankment'
+  /** lon, lat, crest level, toe level a point. */
+  readonly lines: readonly { readonly feature: number; readonly path: Float64Array; readonly crestWidth: number; readonly slope: number; readonly colour: Colour }[]
+}
+
+export type SymbolShape = 'tree' | 'post' | 'camera'
+
 export interface Symbols {
   readonly form: 'instance'
-  /** `base` to `top`, orthometric; `width` across. */
-  readonly things: readonly { readonly feature: number; readonly lon: number; readonly lat: number; readonly base: number; readonly top: number; readonly width: number; readonly colour: Colour }[]
-  readonly shape: 'tree' | 'post'
+  /** `base` to `top`, orthometric; `width` across; `turn` in radians about the vertical, counter-clockwise from above. */
+  readonly things: readonly { readonly feature: number; readonly lon: number; readonly lat: number; readonly base: number; readonly top: number; readonly width: number; readonly turn: number; readonly colour: Colour }[]
+  readonly shape: SymbolShape
 }
 
 export const GENERATOR = 'dothi'
 
 export function encodeTile(job: TileJob): Uint8Array {
   const frame = localFrame(...job.centre, job.geoidOffset)
-  const mesh = buildMesh(job, frame).finish()
+  const { shapes } = job
   return writeGlb({
-    mesh, frame, featureClass: job.layer, featureCount: job.ids.length, generator: GENERATOR,
-    doubleSided: job.shapes.form === 'extrude' && job.shapes.solids.ends.at(-1)! > 0,
+    surfaces: surfacesOf(job, frame), instances: shapes.form === 'instance' ? instancesOf(job, shapes, frame) : [],
+    frame, featureClass: job.layer, featureCount: job.ids.length, generator: GENERATOR,
+    doubleSided: shapes.form === 'extrude' && shapes.solids.bytes.length > 0,
     columns: [
       // FLOAT64 holds every id (they stay below 2^53) and reads as a plain number in JavaScript, where UINT64 would be a BigInt.
       { name: 'id', description: 'Feature id, stable for ever', type: 'FLOAT64', values: job.ids },
@@ -65,46 +85,58 @@ export function encodeTile(job: TileJob): Uint8Array {
   })
 }
 
-function buildMesh(job: TileJob, frame: LocalFrame): MeshBuilder {
+function surfacesOf(job: TileJob, frame: LocalFrame): Surface[] {
   switch (job.shapes.form) {
-    case 'extrude': return extrusionMesh(job, job.shapes, frame)
-    case 'tube': return tubeMesh(job.shapes, frame, job.geoidOffset)
-    case 'instance': return symbolMesh(job, job.shapes, frame)
+    case 'extrude': return extrusionSurfaces(job, job.shapes, frame)
+    case 'tube': return [{ mesh: tubeMesh(job.shapes, frame, job.geoidOffset) }]
+    case 'embankment': return [{ mesh: embankmentMesh(job, job.shapes, frame) }]
+    case 'instance': return []
   }
 }
 
 /** glTF is y up: x east, y up, z south. */
 const yUp = (x: number, y: number, z: number, out: [number, number, number]) => { out[0] = x; out[1] = z; out[2] = -y }
 
-/** 8 mm: finer than any survey, and the cut mantissas compress. */
-const rounded = (metres: number) => Math.round(metres * 128) / 128
-
-function extrusionMesh(job: TileJob, { footprints, solids, base, top, wall, roof }: Extrusions, frame: LocalFrame): MeshBuilder {
+/** One mesh for all plain faces, and one a texture. */
+function extrusionSurfaces(job: TileJob, shapes: Extrusions, frame: LocalFrame): Surface[] {
+  const { footprints, solids, base, top, wall, roof, looks } = shapes
   const { geoidOffset } = job
   const local: [number, number, number] = [0, 0, 0]
-  const mesh = new MeshBuilder((lon, lat, height, out) => {
+  const place = (lon: number, lat: number, height: number, out: [number, number, number]) => {
     toLocal(frame, lon, lat, height + geoidOffset, local)
-    yUp(rounded(local[0]), rounded(local[1]), rounded(local[2]), out)
-  })
+    yUp(local[0], local[1], local[2], out)
+  }
+  const plain = new MeshBuilder(place)
+  const textured = (looks?.textures ?? []).map(() => new MeshBuilder(place, { uvs: true }))
   const metres = metresPerDegree(job.centre[1])
+  const all = [plain, ...textured]
   for (let i = 0; i < job.ids.length; i++) {
-    mesh.feature = i
-    mesh.ground = job.ground[i]!
+    for (const mesh of all) { mesh.feature = i; mesh.ground = job.ground[i]! }
     const solid = unpackBytes(solids, i)
     if (solid.length) {
-      for (const rings of flatFromWkb(solid).parts) addFace(mesh, rings, metres, { wall, roof })
+      const faces = looks?.faces.get(i)
+      flatFromWkb(solid).parts.forEach((rings, f) => addLookingFace(plain, textured, rings, metres, { wall, roof }, faces?.[f]))
       continue
     }
     const footprint = unpackBytes(footprints, i)
     if (!footprint.length) continue
     const { kind, parts, dimensions } = flatFromWkb(footprint)
     if (kind !== 'polygon') continue
-    for (const rings of parts) extrude(mesh, dimensions === 2 ? rings : rings.map(dropZ), { base: base[i]!, top: top[i]!, wall, roof })
+    for (const rings of parts) extrude(plain, dimensions === 2 ? rings : rings.map(dropZ), { base: base[i]!, top: top[i]!, wall, roof })
   }
-  return mesh
+  return [{ mesh: plain.finish() }, ...textured.map((mesh, k) => ({ mesh: mesh.finish(), texture: looks!.textures[k]! }))]
 }
 
-function tubeMesh({ lines }: Tubes, frame: LocalFrame, geoidOffset: number): MeshBuilder {
+const WHITE: Colour = [255, 255, 255]
+
+function addLookingFace(plain: MeshBuilder, textured: readonly MeshBuilder[], rings: readonly Float64Array[], metres: readonly [number, number], colours: { readonly wall: Colour; readonly roof: Colour }, look: FaceAppearance | null | undefined): void {
+  const mesh = look?.image === undefined ? undefined : textured[look.image]
+  if (mesh) return addFace(mesh, rings, metres, { wall: WHITE, roof: WHITE }, look!.uv ?? [])
+  const own = look?.colour && linear(look.colour)
+  addFace(plain, rings, metres, own ? { wall: own, roof: own } : colours)
+}
+
+function tubeMesh({ lines }: Tubes, frame: LocalFrame, geoidOffset: number): Mesh {
   const mesh = new MeshBuilder(yUp, { normals: true })
   const local: [number, number, number] = [0, 0, 0]
   for (const { feature, path, radius, colour } of lines) {
@@ -117,27 +149,71 @@ function tubeMesh({ lines }: Tubes, frame: LocalFrame, geoidOffset: number): Mes
     }
     addTube(mesh, metres, { radius, colour, sides: radius < 0.2 ? 6 : 10 })
   }
-  return mesh
+  return mesh.finish()
+}
+
+function embankmentMesh(job: TileJob, { lines }: Embankments, frame: LocalFrame): Mesh {
+  const mesh = new MeshBuilder(yUp)
+  const local: [number, number, number] = [0, 0, 0]
+  for (const { feature, path, crestWidth, slope, colour } of lines) {
+    mesh.feature = feature
+    const metres = new Float64Array(path.length)
+    for (let i = 0; i < path.length; i += 4) {
+      toLocal(frame, path[i]!, path[i + 1]!, path[i + 2]! + job.geoidOffset, local)
+      metres.set([local[0], local[1], local[2], local[2] + path[i + 3]! - path[i + 2]!], i)
+      if (i === 0) mesh.ground = local[2] + job.ground[feature]! - path[2]!
+    }
+    addEmbankment(mesh, metres, { crestWidth, slope, crest: colour, side: shaded(colour) })
+  }
+  return mesh.finish()
+}
+
+const shaded = ([red, green, blue]: Colour): Colour => [Math.round(red * 0.7), Math.round(green * 0.75), Math.round(blue * 0.7)]
+
+/** Things of one colour are one mesh drawn many times: colours of single instances are not in the standard. */
+function instancesOf(job: TileJob, { things, shape }: Symbols, frame: LocalFrame): Instances[] {
+  const byColour = new Map<string, Symbols['things'][number][]>()
+  for (const thing of things) {
+    const key = thing.colour.join(' ')
+    const same = byColour.get(key)
+    if (same) same.push(thing)
+    else byColour.set(key, [thing])
+  }
+  return [...byColour.values()].map(same => ({
+    mesh: unitMesh(shape, same[0]!.colour),
+    translations: translationsOf(same, frame, job.geoidOffset),
+    turns: Float32Array.from(same, thing => thing.turn),
+    scales: Float32Array.from(same.flatMap(({ base, top, width }) => [width, Math.max(0.2, top - base), width])),
+    features: Float32Array.from(same, thing => thing.feature),
+  }))
+}
+
+function translationsOf(things: Symbols['things'], frame: LocalFrame, geoidOffset: number): Float32Array {
+  const out = new Float32Array(3 * things.length)
+  const local: [number, number, number] = [0, 0, 0]
+  things.forEach(({ lon, lat, base }, i) => {
+    toLocal(frame, lon, lat, base + geoidOffset, local)
+    yUp(local[0], local[1], local[2], local)
+    out.set(local, 3 * i)
+  })
+  return out
 }
 
 const BARK: Colour = [70, 55, 40]
 
-function symbolMesh(job: TileJob, { things, shape }: Symbols, frame: LocalFrame): MeshBuilder {
+/** A metre wide and high, its foot at the origin. */
+function unitMesh(shape: SymbolShape, colour: Colour): Mesh {
   const mesh = new MeshBuilder(yUp)
-  const at: [number, number, number] = [0, 0, 0]
-  for (const { feature, lon, lat, base, top, width, colour } of things) {
-    mesh.feature = feature
-    toLocal(frame, lon, lat, base + job.geoidOffset, at)
-    mesh.ground = at[2] + job.ground[feature]! - base
-    const height = Math.max(0.2, top - base)
-    // The id decides the turn: the same tree looks the same in every tile and revision.
-    if (shape === 'tree') addTree(mesh, at, { height, crown: width, turn: (job.ids[feature]! * 2.399963) % (2 * Math.PI), leaf: colour, bark: BARK })
-    else {
+  const foot = [0, 0, 0] as const
+  switch (shape) {
+    case 'tree': addTree(mesh, foot, { height: 1, crown: 1, trunk: 0.04, turn: 0, leaf: colour, bark: BARK }); break
+    case 'camera': addCamera(mesh, foot, { height: 1, size: 1, colour }); break
+    case 'post': {
       mesh.colour = colour
-      addPrism(mesh, at, { radius: width / 2, height, sides: 8 })
+      addPrism(mesh, foot, { radius: 0.5, height: 1, sides: 8 })
     }
   }
-  return mesh
+  return mesh.finish()
 }
 
 function dropZ(ring: Float64Array): Float64Array {

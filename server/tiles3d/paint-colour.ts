@@ -15,15 +15,17 @@ function hexOf(paint: Exclude<Paint, string>, value: unknown): string {
 
 const parsed = new Map<string, Colour>()
 
-/** `#rrggbb` (sRGB) → linear. Source: IEC 61966-2-1. */
+/** `#rrggbb` (sRGB) → linear. */
 export function linearRgb(hex: string): Colour {
   let colour = parsed.get(hex)
-  if (!colour) {
-    const channel = (at: number) => {
-      const s = parseInt(hex.slice(at, at + 2), 16) / 255
-      return Math.round(255 * (s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4))
-    }
-    parsed.set(hex, colour = [channel(1), channel(3), channel(5)])
-  }
+  if (!colour) parsed.set(hex, colour = linear([1, 3, 5].map(at => parseInt(hex.slice(at, at + 2), 16)) as unknown as Colour))
   return colour
+}
+
+/** sRGB → linear RGB, both 0…255. Source: IEC 61966-2-1. */
+export function linear(srgb: Colour): Colour {
+  return srgb.map(channel => {
+    const s = channel / 255
+    return Math.round(255 * (s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4))
+  }) as unknown as Colour
 }

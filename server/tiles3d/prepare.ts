@@ -1,8 +1,9 @@
 /** Rows → shapes: what a layer's 3D form needs of its rows and of the terrain, before a worker makes the mesh. */
 import type { Layer } from '../../layers/layer.js'
 import type { Row, Store } from '../store/store.js'
-import type { Extrusions, Symbols, TileJob, Tubes } from './encode.js'
-import type { Ground, TilesOf } from './layer-tiles.js'
+import type { Embankments, Extrusions, SymbolShape, Symbols, TileJob, Tubes } from './encode.js'
+import type { Ground } from './ground.js'
+import type { TilesOf } from './layer-tiles.js'
 import { packHex } from './packed-bytes.js'
 import { linearRgb, paintColour } from './paint-colour.js'
 import { heightsAt } from '../terrain/terrain-store.js'
@@ -12,6 +13,7 @@ import { flatFromWkb } from '../../core/geometry/wkb.js'
 export async function prepareShapes(store: Store, of: TilesOf, rows: readonly Row[], ground: readonly Ground[]): Promise<TileJob['shapes']> {
   switch (of.layer.threeD?.form) {
     case 'tube': return tubes(store, of, rows)
+    case 'embankment': return embankments(store, of, rows, ground)
     case 'instance': return symbols(of.layer, rows, ground)
     default: return extrusions(of.layer, rows, ground)
   }
@@ -47,6 +49,7 @@ export function extrusionOf({ threeD }: Layer, row: Row, ground: Ground): { read
   const height = (row.height as number | null) ?? (storeys ? storeys * STOREY_M : DEFAULT_HEIGHT_M)
   // Something that hangs in the air without a known underside is drawn a metre thick.
   if (top !== null) return { base: base ?? top - 1, top }
+  if (threeD?.form === 'embankment') return { base: base ?? ground.low - 1, top: ground.level + ((row.height as number | null) ?? DEFAULT_BANK_M) }
   const isSloping = ground.high > ground.level
   return { base: base ?? ground.low - FOUNDATION_M, top: Math.max(ground.level + height, isSloping ? ground.high + Math.min(height, LEAST_ABOVE_M) : -Infinity) }
 }
@@ -94,6 +97,44 @@ function axisLevel({ threeD }: Layer, row: Row, radius: number, terrain: number,
   return (hasTerrain ? terrain : 0) - USUAL_COVER_M - radius
 }
 
+/** Height, crest and side slope of banks about which nothing is known: metres, and metres outwards a metre down. */
+const DEFAULT_BANK_M = 2
+const DEFAULT_CREST_M = 3
+const BANK_SLOPE = 2
+/** Width of a wall about which nothing is known, metres. */
+const DEFAULT_WALL_M = 0.5
+
+/** How a bank is drawn, beside its levels. */
+export function bankOf({ threeD }: Layer, row: Row): { readonly crestWidth: number; readonly slope: number } {
+  const isWall = threeD?.walls !== undefined && threeD.walls.values.includes(String(row[threeD.walls.by]))
+  return { crestWidth: valueOf(row, threeD?.width) ?? (isWall ? DEFAULT_WALL_M : DEFAULT_CREST_M), slope: isWall ? 0 : BANK_SLOPE }
+}
+
+/** Crests keep their level along the line; without one they follow the ground, and so does the toe. */
+async function embankments(store: Store, { layer, branch, asOf }: TilesOf, rows: readonly Row[], ground: readonly Ground[]): Promise<Embankments> {
+  const lines = rows.flatMap((row, feature) => flatFromWkb(Buffer.from(row.geom as string, 'hex')).parts
+    .map(part => ({ feature, row, points: densified(part[0]!, DRAPE_STEP_M) })))
+  const terrain = await heightsAt(store, lines.flatMap(line => line.points), { branch, asOf })
+  let at = 0
+  return {
+    form: 'embankment',
+    lines: lines.map(({ feature, row, points }) => {
+      const path = new Float64Array(points.length * 4)
+      const [crest, toe] = [valueOf(row, layer.threeD?.top), valueOf(row, layer.threeD?.base)]
+      points.forEach(([lon, lat], i) => {
+        const known = terrain[at++]!
+        const surface = known === known ? known : ground[feature]!.level
+        const top = crest ?? surface + ((row.height as number | null) ?? DEFAULT_BANK_M)
+        path.set([lon, lat, top, Math.min(toe ?? Infinity, surface, top) - TOE_M], 4 * i)
+      })
+      return { feature, path, ...bankOf(layer, row), colour: paintColour(layer.style.line, row, '#9c8b6d') }
+    }),
+  }
+}
+
+/** How far a bank's sides reach into the ground, metres. */
+const TOE_M = 0.5
+
 /** The line with points put in, so that none is further than `step` metres from the next. */
 function densified(line: Float64Array, step: number): [lon: number, lat: number][] {
   const points: [number, number][] = []
@@ -119,24 +160,40 @@ function sharesAlong(points: readonly (readonly [number, number])[]): number[] {
   return shares.map(share => share / length)
 }
 
-/** Trees by height and crown; everything else a post on its level, or from its level up to the ground where that is above. */
+/** Trees by height and crown; everything else stands on its level, or reaches from its level up to the ground where that is above. */
 function symbols(layer: Layer, rows: readonly Row[], ground: readonly Ground[]): Symbols {
-  const shape = layer.group === 'nature' ? 'tree' : 'post'
+  const shape: SymbolShape = layer.threeD?.turn ? 'camera' : layer.group === 'nature' ? 'tree' : 'post'
   const crown = layer.columns.find(column => column.name.startsWith('crown'))?.name
   const level = layer.threeD?.level
   return {
     form: 'instance', shape,
     things: rows.flatMap((row, feature) => {
-      const height = (row.height as number | null) ?? (shape === 'tree' ? 6 : 2)
+      const height = (row.height as number | null) ?? valueOf(row, layer.threeD?.tall) ?? USUAL_HEIGHT_M[shape]
       const surface = ground[feature]!.level
       const base = valueOf(row, level) ?? surface
       const isBuried = base < surface - 0.3
       const top = isBuried ? surface : base + height
-      const width = shape === 'tree' ? valueOf(row, crown) ?? height * 0.6 : isBuried ? 1 : Math.min(2.5, Math.max(0.3, height / 6))
+      const width = widthOf(shape, height, valueOf(row, crown), isBuried)
       const colour = paintColour(layer.style.circle, row, '#7f9f6a')
-      return flatFromWkb(Buffer.from(row.geom as string, 'hex')).parts.map(([point]) => ({ feature, lon: point![0]!, lat: point![1]!, base, top, width, colour }))
+      const turn = turnOf(shape, row, layer)
+      return flatFromWkb(Buffer.from(row.geom as string, 'hex')).parts.map(([point]) => ({ feature, lon: point![0]!, lat: point![1]!, base, top, width, turn, colour }))
     }),
   }
+}
+
+/** Of things about whose height nothing is known. */
+const USUAL_HEIGHT_M = { tree: 6, post: 2, camera: 5 } as const
+
+function widthOf(shape: SymbolShape, height: number, crown: number | null, isBuried: boolean): number {
+  if (shape === 'tree') return crown ?? height * 0.6
+  if (shape === 'camera') return 0.8
+  return isBuried ? 1 : Math.min(2.5, Math.max(0.3, height / 6))
+}
+
+/** Cameras look where their bearing says; a tree's turn comes from its id, so that it is the same in every tile and revision. */
+function turnOf(shape: SymbolShape, row: Row, { threeD }: Layer): number {
+  if (shape === 'tree') return ((row.id as number) * 2.399963) % (2 * Math.PI)
+  return (-(valueOf(row, threeD?.turn) ?? 0) * Math.PI) / 180
 }
 
 /** A number of a row; `null` where the layer, the reader or the row has none. */

@@ -1,44 +1,92 @@
 /** The rows of a tile, read through the store's one door for the reader who asks. */
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
+import type { FaceAppearance } from '../../core/appearance.js'
+import type { BBox } from '../../core/bbox.js'
 import type { Column, Layer } from '../../layers/layer.js'
+import { appearancesOf, hasAppearances, solidKeySql, textureImages } from '../store/appearance.js'
 import { visibleColumns } from '../store/rights.js'
 import type { Reader, Row, Store } from '../store/store.js'
-import type { TileJob } from './encode.js'
-import type { PropertyColumn } from './glb.js'
-import { levelColumns, middle, type PlacedFeature, type TilesOf } from './layer-tiles.js'
+import type { Looks, TileJob } from './encode.js'
+import type { PropertyColumn, Texture } from './glb.js'
+import { groundUnder } from './ground.js'
+import type { PlacedFeature, TilesOf } from './layer-tiles.js'
 import { prepareShapes } from './prepare.js'
 import type { TileNode } from './tree.js'
 
-/** The rows of a tile, ready to be encoded elsewhere. */
-export async function readTile(store: Store, of: TilesOf, node: TileNode<PlacedFeature>): Promise<TileJob> {
-  const { layer, reader } = of
+/** What a tile is of. */
+export interface TileRows {
+  /** Its features, by a condition on the rows `v`. */
+  readonly which: RawBuilder<unknown>
+  /** Middle of its content, CRS84 degrees: positions are metres from here. */
+  readonly centre: readonly [lon: number, lat: number]
+}
+
+/** The rows of a node of the tree, ready to be encoded elsewhere. */
+export function readTile(store: Store, of: TilesOf, node: TileNode<PlacedFeature>): Promise<TileJob> {
+  const [west, south, east, north] = (node.content ?? node.bounds).box
+  return readRows(store, of, { which: sql`v.id = any(${node.features.map(feature => feature.id)}::int8[])`, centre: [(west + east) / 2, (south + north) / 2] })
+}
+
+/** The rows of a tile in the order of their ids, ready to be encoded elsewhere: equal tiles have equal bytes. */
+export async function readRows(store: Store, of: TilesOf, { which, centre }: TileRows): Promise<TileJob> {
+  const { layer, reader, branch, asOf } = of
   const shown = visibleColumns(layer, reader.clearance).filter(column => column.inTiles)
-  const levels = levelColumns(layer, reader)
-  const names = [...new Set([...shown, ...levels, ...paintColumns(layer, reader)].map(column => column.name))]
+  const names = [...new Set([...shown, ...drawnColumns(layer, reader)].map(column => column.name))]
+  const isDressed = layer.threeD?.form === 'extrude' && await hasAppearances(store, reader.clearance)
   const view = await store.view({ ...of, columns: names })
   const { rows } = await sql<Row>`
-    select v.id, v.geom, v.solid, v.height ${sql.join([sql``, ...names.map(name => sql.ref(`v.${name}`))])}
-    from ${view.as('v')} where v.id = any(${node.features.map(feature => feature.id)}::int8[])
+    select v.id, v.geom, v.solid, v.height, v.ground_z,
+      st_xmin(v.geom) as west, st_ymin(v.geom) as south, st_xmax(v.geom) as east, st_ymax(v.geom) as north
+      ${isDressed ? sql`, case when v.solid is not null then ${solidKeySql(sql`v.solid`)} end as solid_key` : sql``}
+      ${sql.join([sql``, ...names.map(name => sql.ref(`v.${name}`))])}
+    from ${view.as('v')} where ${which} and not st_isempty(v.geom) order by v.id
   `.execute(store.pool(reader.clearance))
-  // In the tree's order, whatever order the database found them in: equal tiles have equal bytes.
-  const byId = new Map(rows.map(row => [row.id as number, row]))
-  const features = node.features.filter(feature => byId.has(feature.id))
-  const inOrder = features.map(feature => byId.get(feature.id)!)
-  const { geoidOffset } = await store.city()
+  const ground = await groundUnder(store, rows.map(row => ({ box: boxOf(row), ground_z: row.ground_z as number | null })), { branch, asOf })
+  const shapes = await prepareShapes(store, of, rows, ground)
+  const looks = isDressed ? await looksOf(store, rows.map(row => row.solid_key as string | null), reader) : undefined
   return {
-    layer: layer.id,
-    centre: middle((node.content ?? node.bounds).box),
-    geoidOffset,
-    ids: Float64Array.from(features, feature => feature.id),
-    ground: Float64Array.from(features, feature => feature.ground.level),
-    columns: [{ name: 'height', description: 'Height above the ground, metres', type: 'FLOAT64', values: inOrder.map(row => row.height as number | null) }, ...shown.map(column => propertyColumn(column, inOrder))],
-    shapes: await prepareShapes(store, of, inOrder, features.map(feature => feature.ground)),
+    layer: layer.id, centre, geoidOffset: (await store.city()).geoidOffset,
+    ids: Float64Array.from(rows, row => row.id as number),
+    ground: Float64Array.from(ground, ({ level }) => level),
+    columns: [
+      { name: 'height', description: 'Height above the ground, metres', type: 'FLOAT64', values: rows.map(row => row.height as number | null) },
+      ...shown.map(column => propertyColumn(column, rows)),
+    ],
+    shapes: shapes.form === 'extrude' && looks ? { ...shapes, looks } : shapes,
   }
 }
 
-function paintColumns(layer: Layer, reader: Reader): readonly Column[] {
-  const by = [layer.style.line, layer.style.circle].flatMap(paint => (paint && typeof paint !== 'string' ? [paint.by] : []))
-  return visibleColumns(layer, reader.clearance).filter(column => by.includes(column.name))
+const boxOf = (row: Row): BBox => [row.west as number, row.south as number, row.east as number, row.north as number]
+
+/** Columns that decide form, level or colour, as far as the reader may see them. */
+function drawnColumns({ threeD, style, ...layer }: Layer, reader: Reader): readonly Column[] {
+  const { form: _, levelOf: _of, walls, ...named } = threeD ?? { form: 'extrude' }
+  const paints = [style.line, style.circle].flatMap(paint => (paint && typeof paint !== 'string' ? [paint.by] : []))
+  const crown = layer.columns.filter(column => column.name.startsWith('crown')).map(column => column.name)
+  const names = new Set([...Object.values(named), ...(walls ? [walls.by] : []), ...paints, ...crown])
+  return visibleColumns({ threeD, style, ...layer }, reader.clearance).filter(column => names.has(column.name))
+}
+
+/** Textures and colours of solids by their keys; undefined where none has any. */
+async function looksOf(store: Store, keys: readonly (string | null)[], { clearance }: Reader): Promise<Looks | undefined> {
+  const known = await appearancesOf(store, keys.filter(key => key !== null), clearance)
+  if (known.size === 0) return undefined
+  const images = await textureImages(store, [...known.values()].flatMap(look => look.images.map(use => use.sha256)), clearance)
+  const textures: Texture[] = []
+  const byUse = new Map<string, number>()
+  const faces = new Map<number, readonly (FaceAppearance | null)[]>()
+  keys.forEach((key, feature) => {
+    const look = key === null ? undefined : known.get(key)
+    if (!look) return
+    const places = look.images.map(({ sha256, wrap }) => {
+      const image = images.get(sha256)
+      const use = `${sha256} ${wrap}`
+      if (image && !byUse.has(use)) byUse.set(use, textures.push({ mediaType: image.mediaType, bytes: image.bytes, wrap }) - 1)
+      return byUse.get(use)
+    })
+    faces.set(feature, look.faces.map(face => face && { ...face, image: face.image === undefined ? undefined : places[face.image] }))
+  })
+  return { textures, faces }
 }
 
 function propertyColumn({ name, title, unit, type }: Column, rows: readonly Row[]): PropertyColumn {
@@ -55,4 +103,3 @@ function textOf(value: unknown): string | null {
   if (typeof value === 'string') return value
   return value instanceof Date ? value.toISOString() : JSON.stringify(value)
 }
-

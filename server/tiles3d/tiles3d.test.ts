@@ -1,18 +1,14 @@
-import { NodeIO } from '@gltf-transform/core'
-import { EXTMeshFeatures, EXTStructuralMetadata } from '@gltf-transform/extensions'
-import { validateBytes } from 'gltf-validator'
 import { sql } from 'kysely'
 import { gunzipSync } from 'node:zlib'
 import { PNG } from 'pngjs'
 import t from 'tap'
 import * as readers from '3d-tiles-renderer/core/plugins'
-import { geocentric, localFrame, toLocal } from '../../core/geometry/geocentric.js'
+import { geocentric, geodetic, localFrame, toLocal } from '../../core/geometry/geocentric.js'
 import { tileAt, tileBounds } from '../../core/tile-matrix.js'
 import type { Column, Layer } from '../../layers/layer.js'
 import { PUBLIC } from '../store/store.js'
+import { faultsOf, property, readGlb, vertices } from '../testing/read-glb.js'
 import { testServer } from '../testing/test-store.js'
-import { encodeTile, type TileJob } from './encode.js'
-import { packHex } from './packed-bytes.js'
 import { tiles3dOf } from './service.js'
 import { heightAt, storeTerrain } from '../terrain/terrain-store.js'
 import { meshPositions, writeQuantizedMesh } from '../terrain/quantized-mesh.js'
@@ -22,122 +18,7 @@ import { buildTree, tilesOf, type Placed, type TileNode } from './tree.js'
 /** The renderer's own reader of terrain; its types leave it out. */
 const { QuantizedMeshLoaderBase } = readers as unknown as { QuantizedMeshLoaderBase: new () => { parse(bytes: ArrayBuffer): any } }
 
-// ── A small reader, written from the specifications and not from the writer ──
-
-interface Glb { readonly json: any; view(index: number): Uint8Array }
-
-function readGlb(bytes: Uint8Array): Glb {
-  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (data.getUint32(0, true) !== 0x46546c67 || data.getUint32(8, true) !== bytes.length) throw new Error('no GLB')
-  const jsonLength = data.getUint32(12, true)
-  const json = JSON.parse(new TextDecoder().decode(bytes.subarray(20, 20 + jsonLength)))
-  // A copy: a Buffer's slice would share its memory.
-  const binary = new Uint8Array(bytes).subarray(28 + jsonLength)
-  return { json, view: index => { const { byteOffset = 0, byteLength } = json.bufferViews[index]; return binary.slice(byteOffset, byteOffset + byteLength) } }
-}
-
-function property(glb: Glb, name: string): (number | string)[] {
-  const { schema, propertyTables: [table] } = glb.json.extensions.EXT_structural_metadata
-  const { type, componentType } = schema.classes[table.class].properties[name]
-  const { values, stringOffsets } = table.properties[name]
-  const bytes = glb.view(values)
-  if (type === 'STRING') {
-    const offsets = new Uint32Array(glb.view(stringOffsets).buffer)
-    return Array.from({ length: table.count }, (_, i) => new TextDecoder().decode(bytes.subarray(offsets[i]!, offsets[i + 1]!)))
-  }
-  return Array.from(componentType === 'FLOAT64' ? new Float64Array(bytes.buffer) : bytes).slice(0, table.count)
-}
-
-function attribute(glb: Glb, name: string): Float32Array {
-  const accessor = glb.json.accessors[glb.json.meshes[0].primitives[0].attributes[name]]
-  return new Float32Array(glb.view(accessor.bufferView).buffer)
-}
-
-/** Geocentric position of a vertex, as a 3D Tiles runtime computes it: node matrix, then y up to z up. */
-function geocentricOf(glb: Glb, vertex: number): [number, number, number] {
-  const m = glb.json.nodes[0].matrix as number[]
-  const p = attribute(glb, 'POSITION').subarray(3 * vertex, 3 * vertex + 3)
-  const [x, y, z] = [0, 1, 2].map(r => m[r]! * p[0]! + m[4 + r]! * p[1]! + m[8 + r]! * p[2]! + m[12 + r]!) as [number, number, number]
-  return [x, -z, y]
-}
-
-async function errorsOf(bytes: Uint8Array): Promise<unknown[]> {
-  const report = await validateBytes(new Uint8Array(bytes), { maxIssues: 0, ignoredIssues: ['UNUSED_OBJECT', 'UNSUPPORTED_EXTENSION'] })
-  return report.issues.messages.filter(issue => issue.severity < 2)
-}
-
 // ── Pure parts ──
-
-const square = (lon: number, lat: number, metres: number) => {
-  const [dx, dy] = [metres / 2 / (111_320 * Math.cos((lat * Math.PI) / 180)), metres / 2 / 110_574]
-  return [[lon - dx, lat - dy], [lon + dx, lat - dy], [lon + dx, lat + dy], [lon - dx, lat + dy], [lon - dx, lat - dy]]
-}
-
-/** A WKB polygon of one ring, little-endian, as hexadecimal. */
-function wkbHex(ring: number[][]): string {
-  const wkb = Buffer.alloc(13 + 16 * ring.length)
-  wkb.writeUInt8(1, 0)
-  wkb.writeUInt32LE(3, 1)
-  wkb.writeUInt32LE(1, 5)
-  wkb.writeUInt32LE(ring.length, 9)
-  ring.forEach(([x, y], i) => { wkb.writeDoubleLE(x!, 13 + 16 * i); wkb.writeDoubleLE(y!, 21 + 16 * i) })
-  return wkb.toString('hex')
-}
-
-const IDS = [2 ** 32 + 5, 2 ** 53 - 1, 1]
-const job: TileJob = {
-  layer: 'houses', centre: [108.2, 16.05], geoidOffset: -12.5,
-  ids: Float64Array.from(IDS), ground: Float64Array.from([3, 4, 5]),
-  columns: [
-    { name: 'name', type: 'STRING', values: ['Chùa Linh Ứng', null, ''] },
-    { name: 'storeys', type: 'FLOAT64', values: [2, null, 0] },
-    { name: 'listed', type: 'UINT8', noData: 255, values: [1, 255, 0] },
-  ],
-  shapes: {
-    form: 'extrude', footprints: packHex([wkbHex(square(108.2, 16.05, 20)), wkbHex(square(108.21, 16.06, 10)), null]), solids: packHex([null, null, null]),
-    base: Float64Array.from([2, 3, 4]), top: Float64Array.from([13, 40, 9]), wall: [200, 200, 200], roof: [255, 255, 255],
-  },
-}
-
-t.test('a tile is valid glTF, another reader takes it, and ids up to 2^53 − 1, names and gaps come back as they went', async t => {
-  const bytes = encodeTile(job)
-  t.strictSame(await errorsOf(bytes), [])
-  const glb = readGlb(bytes)
-  t.strictSame(property(glb, 'id'), IDS)
-  t.strictSame(property(glb, 'name'), ['Chùa Linh Ứng', '', ''])
-  t.strictSame(property(glb, 'storeys'), [2, NaN, 0])
-  t.strictSame(property(glb, 'listed'), [1, 255, 0])
-  t.strictSame([...new Set(attribute(glb, '_FEATURE_ID_0'))], [0, 1])
-
-  const document = await new NodeIO().registerExtensions([EXTMeshFeatures, EXTStructuralMetadata]).readBinary(bytes)
-  const [primitive] = document.getRoot().listMeshes()[0]!.listPrimitives()
-  t.equal(primitive!.getIndices()!.getCount() / 3, 2 * (8 + 2))
-  const [featureId] = primitive!.getExtension<any>('EXT_mesh_features').listFeatureIDs()
-  t.equal(featureId.getFeatureCount(), 3)
-  t.equal(featureId.getAttribute(), 0)
-})
-
-t.test('vertices lie where the feature is, at ellipsoidal height, to a centimetre', async t => {
-  const glb = readGlb(encodeTile(job))
-  const frame = localFrame(108.21, 16.06, -12.5)
-  const features = attribute(glb, '_FEATURE_ID_0')
-  const above = attribute(glb, '_ABOVE_GROUND')
-  const second = [...features.keys()].filter(i => features[i] === 1)
-  const local = second.map(i => {
-    const [x, y, z] = geocentricOf(glb, i)
-    const d = [x - frame.origin[0], y - frame.origin[1], z - frame.origin[2]]
-    const along = (axis: readonly [number, number, number]) => axis[0] * d[0]! + axis[1] * d[1]! + axis[2] * d[2]!
-    return [along(frame.east), along(frame.north), along(frame.up)]
-  })
-  t.ok(local.every(([e, n]) => Math.abs(Math.abs(e!) - 5) < 0.02 && Math.abs(Math.abs(n!) - 5) < 0.02))
-  t.ok(local.every(([, , up], k) => Math.abs(up! - (4 + above[second[k]!]!)) < 0.02))
-  t.ok(local.some(([, , up]) => Math.abs(up! - 40) < 0.02) && local.some(([, , up]) => Math.abs(up! - 3) < 0.02))
-})
-
-t.test('a tile without a single triangle is valid too', async t => {
-  const none = encodeTile({ ...job, shapes: { ...job.shapes, footprints: packHex([null, null, null]) } as TileJob['shapes'] })
-  t.strictSame(await errorsOf(none), [])
-})
 
 const scattered = (n: number): Placed[] => Array.from({ length: n }, (_, i) => {
   const [lon, lat, size] = [108.1 + ((i * 0.618034) % 1) * 0.2, 15.95 + ((i * 0.754878) % 1) * 0.2, 5 + 200 * ((i * 0.569841) % 1) ** 6]
@@ -279,7 +160,7 @@ t.test('3D tiles and terrain of a real store', async t => {
     t.strictSame([...ids].sort((a, b) => Number(a) - Number(b)), rows.map(row => row.id))
     const names = new Map(read.flatMap(glb => property(glb, 'name').map((name, i) => [property(glb, 'id')[i], name] as const)))
     t.ok(rows.every(row => names.get(row.id) === row.name))
-    for (const { bytes } of tiles) t.strictSame(await errorsOf(bytes), [])
+    for (const { bytes } of tiles) t.strictSame(await faultsOf(bytes), [])
     const grounds = new Set(read.flatMap(glb => property(glb, 'ground_z')))
     t.strictSame([...grounds].sort(), [6, 8], 'where a row has no ground level the terrain gives it')
   })
@@ -293,8 +174,8 @@ t.test('3D tiles and terrain of a real store', async t => {
       const corner: [number, number, number] = [0, 0, 0]
       toLocal(frame, e, n, 0, corner)
       let outside = 0
-      for (let i = 0; i < attribute(glb, '_FEATURE_ID_0').length; i++) {
-        const p = geocentricOf(glb, i).map((v, k) => v - frame.origin[k]!)
+      for (const { geocentric } of vertices(glb)) {
+        const p = geocentric.map((v, k) => v - frame.origin[k]!)
         const along = (axis: readonly number[]) => axis[0]! * p[0]! + axis[1]! * p[1]! + axis[2]! * p[2]!
         if (Math.abs(along(frame.east)) > corner[0] + 0.1 || Math.abs(along(frame.north)) > corner[1] + 0.1 || along(frame.up) < low - 0.5 || along(frame.up) > high + 0.1) outside++
       }
@@ -375,14 +256,12 @@ t.test('3D tiles and terrain of a real store', async t => {
 
   await t.test('pipes are tubes at their levels, or under the terrain where only their cover is known', async t => {
     const [{ bytes } = { bytes: new Uint8Array() }] = await glbs('pipes')
-    t.strictSame(await errorsOf(bytes), [])
+    t.strictSame(await faultsOf(bytes), [])
     const glb = readGlb(bytes)
-    const above = attribute(glb, '_ABOVE_GROUND')
-    const features = attribute(glb, '_FEATURE_ID_0')
     const diameters = property(glb, 'dn')
     const range = (dn: number) => {
       const feature = diameters.indexOf(dn)
-      const own = [...above].filter((_, i) => features[i] === feature)
+      const own = vertices(glb).filter(vertex => vertex.feature === feature).map(vertex => vertex.above)
       return [Math.min(...own), Math.max(...own)].map(v => Math.round(v * 10) / 10)
     }
     t.strictSame(range(1000), [-7, -5], 'invert 2 to 1 m under ground at 8 m: bottom −7, crown −5')
@@ -391,11 +270,14 @@ t.test('3D tiles and terrain of a real store', async t => {
     t.ok(glb.json.meshes[0].primitives[0].attributes.NORMAL !== undefined)
   })
 
-  await t.test('trees stand on the terrain', async t => {
+  await t.test('trees stand on the terrain, drawn from one mesh', async t => {
     const [{ bytes } = { bytes: new Uint8Array() }] = await glbs('trees')
-    t.strictSame(await errorsOf(bytes), [])
-    const above = attribute(readGlb(bytes), '_ABOVE_GROUND')
-    t.ok(Math.min(...above) > -0.01 && Math.abs(Math.max(...above) - 9) < 0.1)
+    t.strictSame(await faultsOf(bytes), [])
+    const glb = readGlb(bytes)
+    const heights = vertices(glb).filter(vertex => vertex.feature === 0).map(({ geocentric: [x, y, z] }) => geodetic(x, y, z)[2])
+    t.ok(Math.abs(Math.min(...heights) + 2) < 0.01 && Math.abs(Math.max(...heights) - 7) < 0.02, 'the ground is 8 m above the datum, −2 m above the ellipsoid')
+    t.equal(glb.json.meshes.length, 1)
+    t.strictSame(property(glb, 'crown_m'), [5, NaN])
   })
 
   await t.test('what is not there is told in a sentence', async t => {

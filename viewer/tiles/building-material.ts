@@ -2,7 +2,7 @@
  * Buildings as an architect's model: off-white, roofs a shade lighter, darker at the foot, faint floor lines when near.
  * What the user asked about comes from a small texture of states, one texel a feature.
  */
-import { Color, DataTexture, MeshLambertMaterial, NearestFilter, RGBAFormat, UnsignedByteType, type Mesh } from 'three'
+import { Color, DataTexture, MeshLambertMaterial, NearestFilter, RGBAFormat, UnsignedByteType, type Mesh, type MeshStandardMaterial } from 'three'
 import { FLOOD_GLSL, groundUniforms } from './ground-material.js'
 
 /** Texels in a row of the state texture. */
@@ -46,7 +46,8 @@ export function createFeatureStates(count: number): FeatureStates {
 }
 
 export function dressBuilding(mesh: Mesh, states: FeatureStates): MeshLambertMaterial {
-  const material = new MeshLambertMaterial({ color: '#fffdf8', flatShading: true })
+  const map = (mesh.material as MeshStandardMaterial).map ?? null
+  const material = new MeshLambertMaterial({ color: '#fffdf8', flatShading: true, map })
   const featureName = mesh.geometry.getAttribute('_feature_id_0') ? '_feature_id_0' : '_FEATURE_ID_0'
   material.onBeforeCompile = (shader) => {
     Object.assign(shader.uniforms, groundUniforms, buildingUniforms, { uStates: { value: states.texture } })
@@ -71,17 +72,19 @@ export function dressBuilding(mesh: Mesh, states: FeatureStates): MeshLambertMat
         varying float vAbove, vShade;
         varying vec3 vLocal;
         varying vec4 vState;`)
-      .replace('#include <map_fragment>', `
+      .replace('#include <map_fragment>', `#include <map_fragment>
         vec3 worldNormal = normalize(cross(dFdx(vLocal), dFdy(vLocal)));
         float roof = smoothstep(0.55, 0.9, abs(worldNormal.z));
         float away = length(vViewPosition);
+        float storey = vAbove / 3.4;
+        #ifndef USE_MAP // a photograph has its own shades
         // Each house a little its own: plaster is never one colour.
         diffuseColor.rgb *= mix(vec3(0.95, 0.935, 0.91), vec3(1.0, 0.995, 0.985), vShade);
         diffuseColor.rgb *= mix(0.965, 1.035, roof);
         diffuseColor.rgb *= mix(mix(0.70, 1.0, smoothstep(-1.0, 11.0, vAbove)), 1.0, roof * 0.7);
-        float storey = vAbove / 3.4;
         float line = 1.0 - smoothstep(0.0, 0.07 + fwidth(storey), min(fract(storey), 1.0 - fract(storey)));
         diffuseColor.rgb *= 1.0 - 0.075 * line * (1.0 - roof) * (1.0 - smoothstep(500.0, 1900.0, away)) * step(0.6, storey);
+        #endif
         diffuseColor.rgb = mix(diffuseColor.rgb, vec3(0.93, 0.915, 0.885), vState.a > 0.0 ? 0.0 : uFade * 0.55);
         vec3 stateColour = pow(vState.rgb, vec3(2.2));
         // An impact is strongest where the water is; a tower is not wholly under it. Selection and filter take the whole building.
@@ -96,7 +99,7 @@ export function dressBuilding(mesh: Mesh, states: FeatureStates): MeshLambertMat
         }
         diffuseColor.a = mix(1.0, vState.a > 0.83 ? 0.75 : 0.05, uGhost);`)
   }
-  material.customProgramCacheKey = () => `dothi-building-${featureName}`
+  material.customProgramCacheKey = () => `dothi-building-${featureName}-${map !== null}`
   mesh.material = material
   mesh.castShadow = true
   mesh.receiveShadow = true

@@ -23,9 +23,9 @@ export function createNetwork(options: Omit<TilesetOptions, 'dress' | 'undress'>
       // Drawn after the glass, which lies over them: what is below shall be seen.
       const material = new MeshLambertMaterial({ vertexColors: true, transparent: true })
       material.onBeforeCompile = (shader) => {
-        // A pipe of 20 cm would vanish from the air: none is thinner than about three pixels.
+        // A pipe of 20 cm would vanish from the air: none is thinner than about three pixels. Positions are counted in the tile's own unit.
         shader.vertexShader = shader.vertexShader.replace('#include <begin_vertex>', `#include <begin_vertex>
-          transformed += normal * length((modelViewMatrix * vec4(position, 1.0)).xyz) * 0.0014;`)
+          transformed += normal * length((modelViewMatrix * vec4(position, 1.0)).xyz) * 0.0014 / length(modelMatrix[0].xyz);`)
         shader.fragmentShader = shader.fragmentShader.replace('#include <opaque_fragment>', 'outgoingLight = outgoingLight * 0.7 + diffuseColor.rgb * 0.75;\n#include <opaque_fragment>')
       }
       material.customProgramCacheKey = () => 'dothi-network'
