@@ -1,4 +1,5 @@
 /** 3D tiles on demand: trees and encoded tiles, each made once and kept while memory lasts. */
+import { sql, type RawBuilder } from 'kysely'
 import type { Tile } from '../../core/tile-matrix.js'
 import { notFound } from '../errors.js'
 import { noteTileRead } from '../store/access-log.js'
@@ -21,6 +22,16 @@ export interface Snapshot extends TilesOf {
   readonly revision: number
   /** What was asked for, where it was pinned to an older revision than the present. */
   readonly present?: TilesOf
+}
+
+/** Which rows a tile shows. */
+export interface RowsOfTile {
+  readonly of: Snapshot
+  /** A condition on the rows `v` of the layer. */
+  readonly which: RawBuilder<unknown>
+  /** The revision since which they are what they are, and what tells them from others. */
+  readonly since: number
+  readonly version: string
 }
 
 /** A tree, and since which revision each of its tiles is what it is. */
@@ -70,6 +81,20 @@ export class Tiles3d {
     if (!node) throw notFound(`The tileset of “${snapshot.layer.id}” has no tile ${tileName(tile)}. Its tileset.json names those it has.`)
     await noteTileRead(this.#store.db, snapshot)
     return this.#tiles.get(`${await this.#family(snapshot)} ${tileName(tile)} ${tree.hashes.get(tileName(tile))}`, async () => this.#pool.encode(await readTile(this.#store, snapshot, node)))
+  }
+
+  /** The rows that `tile` shows, for tables beside it: feature n of the glb is the nth of them by id. Throws a 404 Problem as `tile` does. */
+  async rowsOf(snapshot: Snapshot, tile: Tile): Promise<RowsOfTile> {
+    const name = tileName(tile)
+    if (snapshot.present) {
+      const present = await this.snapshot(snapshot.present)
+      const since = (await this.#tree(present)).since.get(name)
+      if (since !== undefined && since <= snapshot.revision) return this.rowsOf(present, tile)
+    }
+    const { tiles, since, hashes } = await this.#tree(snapshot)
+    const node = tiles.get(name)
+    if (!node) throw notFound(`The tileset of “${snapshot.layer.id}” has no tile ${name}. Its tileset.json names those it has.`)
+    return { of: snapshot, which: sql`v.id = any(${node.features.map(feature => feature.id)}::int8[])`, since: since.get(name)!, version: hashes.get(name)! }
   }
 
   async #tree(snapshot: Snapshot): Promise<DatedTree> {
