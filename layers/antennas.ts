@@ -5,7 +5,7 @@ export const antennas: Layer = {
   id: 'antennas',
   title: { vi: 'Trạm anten', en: 'Antennas' },
   description: { vi: 'Trạm thu phát sóng di động và truyền thanh.', en: 'Mobile and broadcast antennas.' },
-  group: 'monitoring', kind: 'city', geometry: 'point', threeD: { form: 'instance' },
+  group: 'monitoring', kind: 'city', geometry: 'point', threeD: { form: 'instance', tall: 'mast_height_m' },
   columns: [
     assetCode,
     text('operator', 'Nhà mạng', 'Operator', { maxLength: 120, inTiles: true }),

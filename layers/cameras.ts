@@ -5,7 +5,7 @@ export const cameras: Layer = {
   id: 'cameras',
   title: { vi: 'Camera', en: 'Cameras' },
   description: { vi: 'Camera giao thông và an ninh công cộng. Địa chỉ luồng hình chỉ dùng nội bộ.', en: 'Traffic and public-space cameras. Stream addresses are internal.' },
-  group: 'monitoring', kind: 'city', geometry: 'point',
+  group: 'monitoring', kind: 'city', geometry: 'point', threeD: { form: 'instance', tall: 'mount_height_m', turn: 'bearing_deg' },
   columns: [
     assetCode,
     text('name', 'Vị trí', 'Place', { maxLength: 200, inTiles: true }),

@@ -35,7 +35,7 @@ for (const layer of LAYERS) {
     t.strictSame(titles.filter(title => !title.vi.trim() || !title.en.trim()), [], 'every title in both languages')
     t.strictSame(titles.filter(title => title.vi !== title.vi.normalize('NFC')), [], 'Vietnamese is NFC')
 
-    for (const name of [layer.label, ...layer.searchable ?? [], ...Object.entries(layer.threeD ?? {}).filter(([key]) => key !== 'form' && key !== 'levelOf').map(([, name]) => name)])
+    for (const name of [layer.label, ...layer.searchable ?? [], ...Object.entries(layer.threeD ?? {}).filter(([key]) => key !== 'form' && key !== 'levelOf').map(([, name]) => (typeof name === 'string' ? name : name.by))])
       if (name) t.ok(names.includes(name), `${name} is a column`)
     if (layer.importance && !['area', 'length'].includes(layer.importance)) t.ok(known.includes(layer.importance), `importance ${layer.importance} is a column`)
     for (const name of [layer.label, ...layer.searchable ?? []]) {

@@ -6,6 +6,7 @@ export const levees: Layer = {
   title: { vi: 'Đê, kè', en: 'Levees and embankments' },
   description: { vi: 'Tuyến đê, kè, tường chắn với cao trình đỉnh.', en: 'Levees, revetments and flood walls with their crest levels.' },
   group: 'water', kind: 'city', geometry: 'line',
+  threeD: { form: 'embankment', base: 'toe_level_m', top: 'crest_level_m', width: 'crest_width_m', walls: { by: 'kind', values: ['wall', 'seawall'] } },
   columns: [
     assetCode,
     text('name', 'Tên', 'Name', { maxLength: 200, inTiles: true }),
