@@ -24,14 +24,12 @@ export interface StaticManifest<City = unknown> {
 export interface StaticArchive { readonly path: string; readonly version: string }
 
 export interface StaticSearch {
-  /** `{path}/{key}.json.gz`. */
+  /** `{path}/{key}.json.gz`: a list of StaticName; see static-search.ts for the keys. */
   readonly path: string
-  /** The keys that have a file, as one text with blanks between. */
+  /** The keys that have a file, with blanks between; and those whose file holds only the first of too many. */
   readonly keys: string
+  readonly crowded: string
 }
 
-/** Letters of a word's beginning that name its file. */
-export const SEARCH_KEY_LENGTH = 3
-
-/** A name in a file of names: layer, id, what is shown, what else was found, and where. */
+/** A name in a file of names: layer, id, what is shown, what was found, and where it is. */
 export type StaticName = readonly [layer: string, id: number, label: string, found: string, lon: number, lat: number]

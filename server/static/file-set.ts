@@ -35,16 +35,29 @@ export class FileSet {
 
   /** The file is part of the export. `make` is called where it is not there under this key. */
   async put(path: string, key: string, make: () => Promise<Uint8Array | string>): Promise<void> {
+    if (await this.has(path, key)) return
     this.#wanted.add(path)
     const known = this.known.get(path)
-    const there = known !== undefined && await sizeOf(join(this.folder, path)) === known.bytes
-    if (there && known.key === digestOf(key)) return void (this.#bytes += known.bytes)
+    const there = known !== undefined && await this.#isThere(path, known)
     const content = Buffer.from(await make())
     const next = { key: digestOf(key), hash: digestOf(content), bytes: content.length }
     if (!there || known.hash !== next.hash) await this.#write(path, content)
     this.#bytes += next.bytes
     this.known.set(path, next)
     await appendFile(this.log, lineOf(path, next))
+  }
+
+  /** Whether the file is there under this key; then it is part of the export. */
+  async has(path: string, key: string): Promise<boolean> {
+    const known = this.known.get(path)
+    if (!known || known.key !== digestOf(key) || !await this.#isThere(path, known)) return false
+    if (!this.#wanted.has(path)) this.#bytes += known.bytes
+    this.#wanted.add(path)
+    return true
+  }
+
+  async #isThere(path: string, { bytes }: Known): Promise<boolean> {
+    return (await stat(join(this.folder, path)).catch(() => null))?.size === bytes
   }
 
   async #write(path: string, content: Buffer): Promise<void> {
@@ -72,8 +85,6 @@ export class FileSet {
 const lineOf = (path: string, { key, hash, bytes }: Known) => `${path}\t${key}\t${hash}\t${bytes}\n`
 
 const digestOf = (content: string | Uint8Array) => createHash('sha256').update(content).digest('base64url').slice(0, 22)
-
-const sizeOf = (path: string) => stat(path).then(({ size }) => size, () => -1)
 
 /** A folder that holds nothing any more, and those above it. */
 async function removeEmpty(root: string, folder: string): Promise<void> {
