@@ -11,7 +11,9 @@ import { register as jobs } from '../operations/command.js'
 import { register as sources } from '../sources/command.js'
 import { register as quality } from '../quality/command.js'
 import { register as scenarios } from '../scenarios/command.js'
+import { register as staticExport } from '../static/command.js'
+import { register as terrain } from '../terrain/command.js'
 import { register as city } from './city-command.js'
 import type { CliContext } from './context.js'
 
-export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, sample, imports, exports, sources, scenarios, quality, jobs, access, feed, federation, history]
+export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, sample, imports, exports, staticExport, sources, scenarios, quality, jobs, access, feed, federation, history, terrain]

@@ -19,14 +19,14 @@ export function groundTile(store: Store, tile: Tile, at: TerrainAt = {}): Promis
   return groundPixels(store, { z: tile.z, x: tile.x * TILE_SIZE, y: tile.y * TILE_SIZE, cols: TILE_SIZE, rows: TILE_SIZE }, at)
 }
 
-/** Heights at the centres of a window's pixels, row-major, north first. */
-export async function groundPixels(store: Store, window: PixelWindow, at: TerrainAt = {}): Promise<Heights> {
+/** Heights at the centres of a window's pixels, row-major, north first. `exact`: works in their own width, however large the pixels are. */
+export async function groundPixels(store: Store, window: PixelWindow, at: TerrainAt & { readonly exact?: boolean } = {}): Promise<Heights> {
   const heights = await terrainPixels(store, window, at)
-  if (window.z < WORKS_ZOOM) return heights
+  if (window.z < WORKS_ZOOM && !at.exact) return heights
   const works = await worksIn(store, at, windowBox(window))
   if (works.length > 0) {
     const { x, y } = pixelPositions(window)
-    cutInto(works, x, y, heights, { pixelM: pixelOf(window) })
+    cutInto(works, x, y, heights, { pixelM: at.exact ? 0 : pixelOf(window) })
   }
   return heights
 }
@@ -97,7 +97,7 @@ function tilesWithinReach(tile: Tile): readonly Tile[] {
 }
 
 /** Ground size of a window's pixels, metres. */
-export function pixelOf({ z, y, rows }: PixelWindow): number {
+function pixelOf({ z, y, rows }: PixelWindow): number {
   return pixelSizeM(z, lonLatAt(0, (y + rows / 2) / TILE_SIZE, z)[1])
 }
 

@@ -1,7 +1,8 @@
 import type { Response } from 'express'
 import { Type } from '@sinclair/typebox'
+import type { GeoJsonGeometry } from '../../core/filter/ast.js'
 import { tileAt, tileBounds, type Tile } from '../../core/tile-matrix.js'
-import { notFound } from '../errors.js'
+import { badBody, badParameter, notFound } from '../errors.js'
 import { AS_OF } from '../ogc/common/parameters.js'
 import { cacheControl, sendText } from '../ogc/common/respond.js'
 import { REV, TILE, tileOf } from '../ogc/common/tile-address.js'
@@ -15,6 +16,7 @@ import { pixelSizeM, TILE_SIZE } from './height-tile.js'
 import { shade, SHADE_MARGIN, type Light } from './hillshade.js'
 import { encodePng, heightsPng, type HeightEncoding } from './png.js'
 import { MESH_CELLS, meshPositions, writeQuantizedMesh } from './quantized-mesh.js'
+import { boxPolygon, MOST_SAMPLES, terrainProfile, terrainStatistics, wktOf } from './statistics.js'
 import { terrainSummary, type TerrainAt } from './terrain-store.js'
 
 const ENCODING: Parameter = { name: 'encoding', in: 'query', description: 'How heights are written: Mapbox Terrain-RGB or Terrarium.', schema: Type.Union([Type.Literal('mapbox'), Type.Literal('terrarium')], { default: 'mapbox' }) }
@@ -23,6 +25,10 @@ const LIGHT: readonly Parameter[] = [
   { name: 'altitude', in: 'query', description: 'The light above the horizon, degrees.', schema: Type.Integer({ minimum: 5, maximum: 85, default: 45 }) },
   { name: 'exaggeration', in: 'query', description: 'How many times higher the relief is taken.', schema: Type.Number({ minimum: 0.1, maximum: 20, default: 1 }) },
 ]
+
+const coords = (type: string, required: boolean): Parameter => ({ name: 'coords', in: 'query', required, description: `${type} in well-known text, longitude and latitude in degrees.`, schema: Type.String({ maxLength: 100_000 }) })
+const BBOX_AREA: Parameter = { name: 'bbox', in: 'query', description: 'Instead of coords: west, south, east, north in degrees.', schema: Type.Array(Type.Number(), { minItems: 4, maxItems: 4 }) }
+const LEVEL: Parameter = { name: 'level', in: 'query', description: 'A level to tell volumes above and below, metres.', schema: Type.Number({ minimum: -1000, maximum: 10_000 }) }
 
 export const operations: readonly Operation[] = [
   {
@@ -70,6 +76,28 @@ export const operations: readonly Operation[] = [
       AS_OF,
     ],
     handler: sendHeight,
+  },
+  {
+    id: 'terrain.profile', method: 'get', path: '/terrain/profile', branched: true, tags: ['3D'],
+    summary: 'The ground along a line: distances and orthometric heights, rises and falls',
+    parameters: [
+      coords('LINESTRING', true),
+      { name: 'samples', in: 'query', description: 'How many places at least, the line’s vertices besides.', schema: Type.Integer({ minimum: 2, maximum: MOST_SAMPLES, default: 200 }) },
+      AS_OF,
+    ],
+    handler: sendProfile,
+  },
+  {
+    id: 'terrain.statistics', method: 'get', path: '/terrain/statistics', branched: true, tags: ['3D'],
+    summary: 'The ground within an area: lowest, highest, mean, percentiles; volumes above and below a level; on a scenario what was cut and filled',
+    parameters: [coords('POLYGON', false), BBOX_AREA, LEVEL, AS_OF],
+    handler: (call, response) => sendStatistics(call, response, areaOf(call)),
+  },
+  {
+    id: 'terrain.statistics.post', method: 'post', path: '/terrain/statistics', branched: true, tags: ['3D'],
+    summary: 'The same of a GeoJSON polygon in the body, for outlines too long for an address',
+    parameters: [LEVEL, AS_OF], body: { contentType: 'application/geo+json', schema: Type.Object({ type: Type.String() }, { additionalProperties: true }), limitBytes: 8 << 20 },
+    handler: (call, response) => sendStatistics(call, response, geometryIn(call.body)),
   },
 ]
 
@@ -197,4 +225,33 @@ async function sendHeight(call: Call, response: Response): Promise<void> {
   const city = await call.app.store.city()
   response.setHeader('Cache-Control', cacheControl(call, 'live'))
   sendText(response, 'application/json', JSON.stringify({ lon, lat, height: Number.isNaN(height) ? null : Math.round(height * 1000) / 1000, unit: 'm', verticalDatum: city.verticalDatum }))
+}
+
+async function sendProfile(call: Call, response: Response): Promise<void> {
+  const profile = await terrainProfile(call.app.store, wktOf(call.params.coords), call.params.samples, terrainAt(call))
+  await sendMeasured(call, response, profile)
+}
+
+async function sendStatistics(call: Call, response: Response, area: GeoJsonGeometry): Promise<void> {
+  const { level } = call.params
+  await sendMeasured(call, response, await terrainStatistics(call.app.store, area, { ...terrainAt(call), ...(level === undefined ? {} : { level }) }))
+}
+
+async function sendMeasured(call: Call, response: Response, measured: object): Promise<void> {
+  const { verticalDatum } = await call.app.store.city()
+  response.setHeader('Cache-Control', cacheControl(call, 'live'))
+  sendText(response, 'application/json', JSON.stringify({ unit: 'm', verticalDatum, ...measured }))
+}
+
+function areaOf({ params: { coords, bbox } }: Call): GeoJsonGeometry {
+  if ((coords === undefined) === (bbox === undefined)) throw badParameter('coords', 'Say the area either by coords=POLYGON((…)) or by bbox=west,south,east,north.')
+  return coords === undefined ? boxPolygon(bbox) : wktOf(coords)
+}
+
+/** A GeoJSON geometry, or the geometry of a feature. */
+function geometryIn(body: unknown): GeoJsonGeometry {
+  const { type, geometry } = body as { type?: unknown; geometry?: unknown }
+  const found = type === 'Feature' ? geometry : body
+  if (typeof (found as GeoJsonGeometry | null)?.type !== 'string') throw badBody('The body is a GeoJSON polygon, or a feature that has one.')
+  return found as GeoJsonGeometry
 }

@@ -11,6 +11,7 @@
 import { sql } from 'kysely'
 import type { BBox } from '../../core/bbox.js'
 import { grow, intersects } from '../../core/bbox.js'
+import { WGS84_E2 } from '../../core/geometry/geocentric.js'
 import { flatFromWkb } from '../../core/geometry/wkb.js'
 import { HALF_WORLD_M, lonLatAt } from '../../core/tile-matrix.js'
 import { PUBLIC, type Store } from '../store/store.js'
@@ -67,11 +68,17 @@ interface WorkRow {
   readonly side_slope?: number | null
 }
 
-/** Ground metres in one metre of EPSG:3857 at a northing. */
-export function scaleAt(northing: number): number {
-  const [, lat] = lonLatAt(0, 0.5 - northing / (2 * HALF_WORLD_M), 0)
-  return Math.cos((lat * Math.PI) / 180)
+/** Ground metres in one metre of EPSG:3857 eastwards and northwards: they differ, since that projection takes the ellipsoid for a sphere. */
+interface Scale { readonly east: number; readonly north: number }
+
+function scaleOf(northing: number): Scale {
+  const latitude = (lonLatAt(0, 0.5 - northing / (2 * HALF_WORLD_M), 0)[1] * Math.PI) / 180
+  const w = 1 - WGS84_E2 * Math.sin(latitude) ** 2
+  return { east: Math.cos(latitude) / Math.sqrt(w), north: (Math.cos(latitude) * (1 - WGS84_E2)) / w ** 1.5 }
 }
+
+/** The smaller of the two: what is that far on the ground is never further in EPSG:3857 than divided by it. */
+export const scaleAt = (northing: number): number => Math.min(...Object.values(scaleOf(northing)))
 
 function leveeOf(row: WorkRow): Work | null {
   const crest = row.crest_level_m
@@ -80,12 +87,13 @@ function leveeOf(row: WorkRow): Work | null {
   const half = (row.crest_width_m ?? (isUpright ? WALL_CREST_M : LEVEE_CREST_M)) / 2
   const lines = flatFromWkb(row.wkb).parts.map(part => part[0]!)
   const around = boxOf(lines)
-  const scale = scaleAt((around[1] + around[3]) / 2)
+  const middle = (around[1] + around[3]) / 2
+  const scale = scaleOf(middle)
   return {
-    box: grow(around, REACH_M / scale),
+    box: grow(around, REACH_M / scaleAt(middle)),
     cut(x, y, height, pixelM) {
       if (height >= crest) return height
-      const distance = nearest(lines, x, y) * scale
+      const distance = nearest(lines, x, y, scale)
       // A crest narrower than a pixel would fall between them, and water is what notices gaps.
       const beyond = distance - Math.max(half, 0.71 * pixelM)
       if (beyond <= 0) return crest
@@ -100,7 +108,7 @@ function earthworkOf(row: WorkRow): Work | null {
   if (typeof level !== 'number' && typeof depth !== 'number') return null
   const polygons = flatFromWkb(row.wkb).parts
   const box = boxOf(polygons.map(rings => rings[0]!))
-  const scale = scaleAt((box[1] + box[3]) / 2)
+  const scale = scaleOf((box[1] + box[3]) / 2)
   const slope = row.side_slope ?? 0
   const lowers = kind !== 'fill'
   const raises = kind !== 'excavation'
@@ -111,7 +119,7 @@ function earthworkOf(row: WorkRow): Work | null {
       if (target < height ? !lowers : !raises) return height
       const rings = polygons.find(candidate => isInside(candidate, x, y))
       if (!rings) return height
-      const most = slope > 0 ? (nearest(rings, x, y) * scale) / slope : Infinity
+      const most = slope > 0 ? nearest(rings, x, y, scale) / slope : Infinity
       return target < height ? Math.max(target, height - most) : Math.min(target, height + most)
     },
   }
@@ -128,15 +136,15 @@ function boxOf(lines: readonly Float64Array[]): BBox {
   return [west, south, east, north]
 }
 
-/** Distance to the nearest point of any line, in its own units. */
-function nearest(lines: readonly Float64Array[], x: number, y: number): number {
+/** Distance to the nearest point of any line, ground metres. */
+function nearest(lines: readonly Float64Array[], x: number, y: number, { east, north }: Scale): number {
   let best = Infinity
   for (const line of lines) for (let i = 0; i + 3 < line.length; i += 2) {
-    const [ax, ay] = [line[i]!, line[i + 1]!]
-    const [dx, dy] = [line[i + 2]! - ax, line[i + 3]! - ay]
+    const ax = (line[i]! - x) * east, ay = (line[i + 1]! - y) * north
+    const dx = (line[i + 2]! - x) * east - ax, dy = (line[i + 3]! - y) * north - ay
     const length = dx * dx + dy * dy
-    const along = length > 0 ? Math.max(0, Math.min(1, ((x - ax) * dx + (y - ay) * dy) / length)) : 0
-    const [ex, ey] = [ax + along * dx - x, ay + along * dy - y]
+    const along = length > 0 ? Math.max(0, Math.min(1, -(ax * dx + ay * dy) / length)) : 0
+    const ex = ax + along * dx, ey = ay + along * dy
     best = Math.min(best, ex * ex + ey * ey)
   }
   return Math.sqrt(best)
