@@ -42,7 +42,7 @@ export class LayerWriter {
   #y = 0
   #points = 0
 
-  constructor(private readonly name: string, private readonly extent: number) {}
+  constructor(readonly name: string, private readonly extent: number) {}
 
   /** The number of an attribute's name, for the methods below. */
   key(name: string): number {

@@ -1,11 +1,12 @@
 /**
  * Leaves out the positions nearer than `tolerance` to the line without them (Douglas & Peucker, 1973), in place: `xy` holds
- * `count` positions, and the number that stay is returned. First and last stay.
+ * `count` positions, and the number that stay is returned. First and last stay; and all do where fewer than `least` would.
  */
-export function simplify(xy: Float64Array, count: number, tolerance: number): number {
+export function simplify(xy: Float64Array, count: number, tolerance: number, least = 2): number {
   if (count < 3) return count
   const keep = markers(count)
   keep[0] = keep[count - 1] = 1
+  let staying = 2
   // Spans still to look at, as pairs of ends; a span is divided in two, so that as many fit as there are positions.
   const spans = spansFor(count)
   let open = 0
@@ -17,11 +18,13 @@ export function simplify(xy: Float64Array, count: number, tolerance: number): nu
     const far = farthest(xy, first, last, tolerance * tolerance)
     if (far < 0) continue
     keep[far] = 1
+    staying++
     spans[open++] = first
     spans[open++] = far
     spans[open++] = far
     spans[open++] = last
   }
+  if (staying < least || staying === count) return count
   let kept = 0
   for (let i = 0; i < count; i++) {
     if (keep[i] === 0) continue

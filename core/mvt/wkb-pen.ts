@@ -136,11 +136,7 @@ export class WkbPen {
     const path = this.#path
     path[2 * count] = path[0]!
     path[2 * count + 1] = path[1]!
-    const before = path.slice(0, 2 * count)
-    const kept = simplify(path, count + 1, this.options.tolerance) - 1
-    if (kept >= 3) return kept
-    path.set(before)
-    return count
+    return simplify(path, count + 1, this.options.tolerance, 4) - 1
   }
 
   /** Reads positions into the path; see #tidy. */

@@ -13,7 +13,7 @@ import { STEWARD } from '../store/store.js'
 import { deleteFeature, insertFeatures, updateFeature } from '../store/writes.js'
 import { testStore } from '../testing/test-store.js'
 import { shop, serve, SHOPS, testCity } from './test-city.js'
-import { tileStatement } from './tiles/mvt.js'
+import { tileQuery } from './tiles/tile-query.js'
 
 const run = promisify(execFile)
 
@@ -201,10 +201,9 @@ t.test('vector tiles', async (t) => {
     })
     await sql`analyze city.shops`.execute(store.db)
     for (const clearance of ['open', 'internal', 'restricted'] as const) {
-      const statement = await tileStatement(store, { ...request, reader: { ...STEWARD, clearance } }, 'test')
-      const { sql: text, parameters } = statement.compile(store.db)
+      const { query } = await tileQuery(store, { ...request, reader: { ...STEWARD, clearance } }, [SHOPS], 'all', 1000)
       const plan = await store.pool(clearance).connection().execute(async (connection) =>
-        connection.executeQuery<Record<string, string>>({ sql: `explain ${text}`, parameters, query: undefined as never, queryId: undefined as never }))
+        connection.executeQuery<Record<string, string>>({ sql: `explain ${query.text}`, parameters: query.values, query: undefined as never, queryId: undefined as never }))
       t.match(plan.rows.map((row) => row['QUERY PLAN']).join('\n'), /Index.*geom_3857/, clearance)
     }
   })

@@ -1,8 +1,6 @@
 /** Ready-compressed tiles in memory, the least recently used leave first; and one query for all who ask for the same tile at once. */
-import { randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { sql } from 'kysely'
 import type { Store } from '../../store/store.js'
 import { makeTile, type TileRequest } from './mvt.js'
 
@@ -11,7 +9,7 @@ export interface CachedTile { readonly gzipped: Buffer; readonly truncated: read
 const compress = promisify(gzip)
 const CACHE_BYTES = 96 << 20
 
-interface Flight { readonly tile: Promise<CachedTile>; readonly tag: string; waiting: number; abandoned: boolean }
+interface Flight { readonly tile: Promise<CachedTile>; readonly abandon: AbortController; waiting: number }
 
 /** Keys hold the revision that a tile stands on, so that what is in here is never stale. */
 export class TileCache {
@@ -33,15 +31,15 @@ export class TileCache {
   }
 
   #launch(key: string, request: TileRequest): Flight {
-    const tag = `tile ${randomUUID()}`
-    const flight: Flight = { tag, waiting: 0, abandoned: false, tile: this.#query(request, tag, () => flight.abandoned) }
+    const abandon = new AbortController()
+    const flight: Flight = { abandon, waiting: 0, tile: this.#make(request, abandon.signal) }
     this.#flights.set(key, flight)
     flight.tile.then((tile) => this.#keep(key, tile), () => {}).finally(() => { if (this.#flights.get(key) === flight) this.#flights.delete(key) })
     return flight
   }
 
-  async #query(request: TileRequest, tag: string, isAbandoned: () => boolean): Promise<CachedTile> {
-    const { mvt, truncated } = await makeTile(this.store, request, { tag, isAbandoned })
+  async #make(request: TileRequest, signal: AbortSignal): Promise<CachedTile> {
+    const { mvt, truncated } = await makeTile(this.store, request, signal)
     return { gzipped: mvt.length > 0 ? await compress(mvt, { level: 5 }) : Buffer.alloc(0), truncated }
   }
 
@@ -50,9 +48,8 @@ export class TileCache {
     flight.waiting++
     const leave = () => {
       if (--flight.waiting > 0) return
-      flight.abandoned = true
+      flight.abandon.abort(new Error('Nobody waits for this tile any more'))
       for (const [key, other] of this.#flights) if (other === flight) this.#flights.delete(key)
-      void sql`select pg_cancel_backend(pid) from pg_stat_activity where state = 'active' and query like ${`/* ${flight.tag} */%`}`.execute(this.store.db).catch(() => {})
     }
     signal.addEventListener('abort', leave, { once: true })
     try {

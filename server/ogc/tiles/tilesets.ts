@@ -12,7 +12,7 @@ import { layerOf } from '../features/layers.js'
 import { schemaVersion, etag, notModified } from '../features/validator.js'
 import { checkMatrixSet, layersNamed, MVT_TYPE, selectedLayers } from './get-tile.js'
 import { limits, MATRIX_SET_ID, MATRIX_SET_URI, WEB_MERCATOR_QUAD } from './matrix-set.js'
-import { tileColumns } from './mvt.js'
+import { tileColumns } from '../../store/tile-columns.js'
 
 interface TileSource {
   /** `…/tiles`, the address of the tile sets. */
