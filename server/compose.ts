@@ -37,12 +37,14 @@ import { openStore } from './store/open-store.js'
 import { STEWARD } from './store/store.js'
 import type { Store } from './store/store.js'
 import { operations as terrainOperations } from './terrain/operations.js'
+import { operations as stateOperations } from './state/operations.js'
 import { operations as tiles3dOperations } from './tiles3d/operations.js'
 
 export const OPERATIONS: readonly Operation[] = [
   ...cityOperations,
   ...ogcOperations,
   ...tiles3dOperations,
+  ...stateOperations,
   ...terrainOperations,
   ...editOperations,
   ...historyOperations,
