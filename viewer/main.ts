@@ -20,7 +20,7 @@ import { createImports } from './core/imports.js'
 import { followChanges } from './core/live.js'
 import { loadProjection } from './core/projection.js'
 import { createRuns } from './core/runs.js'
-import { source } from './core/source.js'
+import { openSource, source } from './core/source.js'
 import { createStore, type AppState, type CameraState, type Language } from './core/state.js'
 import { decodeState, encodeState } from './core/url-state.js'
 import { shownLayers } from './core/visibility.js'
@@ -68,7 +68,7 @@ if (city) await open(city)
 async function firstCity(): Promise<CityInfo | null> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await source().city()
+      return await (await openSource(document)).city()
     } catch (error) {
       const { status, message } = error instanceof ApiError ? error : { status: 0, message: '' }
       if (status !== 503 && attempt >= 3) {

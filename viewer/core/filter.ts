@@ -24,13 +24,14 @@ export function createFilters(app: App): FilterController {
     abort = new AbortController()
     const { signal } = abort
     const { filter } = app.store.state
+    const { server } = source()
     result = null
     error = ''
-    working = filter !== null
+    working = filter !== null && server !== null
     app.emit('filter')
-    if (!filter) return show()
+    if (!filter || !server) return show()
     try {
-      const page = await source().server!.matches(filter.layer, filter.where, signal)
+      const page = await server.matches(filter.layer, filter.where, signal)
       const ids = new Set<number>()
       let bbox: BBox | null = null
       const outlines: [number, number][][] = []

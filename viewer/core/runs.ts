@@ -63,11 +63,12 @@ export function createRuns(app: App): RunController {
     failed = false
     app.scene?.showFlood(null, null)
     app.scene?.buildings.colour(null)
-    if (!run) return app.emit('run')
+    const { server } = source()
+    if (!run || !server) return app.emit('run')
     loading = true
     app.emit('run')
     try {
-      const read = await source().server!.run(run)
+      const read = await server.run(run)
       if (wanted !== run) return
       manifest = read
       awaited = app.store.state.time

@@ -1,28 +1,35 @@
 /**
  * Where the page's data come from: the one place in the viewer that knows addresses.
  *
- * A server answers all of it. A folder of files only shows: there is nothing to filter with, to run or to import into,
- * so there `server` is null. Workers make the same source from its `spec`.
+ * A server answers all of it. A static export (static-source.ts) is a folder of files that only shows: there is nothing
+ * to filter with, to run or to import into, so there `server` is null. Workers make the same source from its `spec`.
  */
 import { printCql2Json } from '../../core/filter/cql2-json.js'
 import type { Filter } from '../../core/filter/ast.js'
+import type { StaticManifest } from '../../core/static-manifest.js'
 import type { Tile } from '../../core/tile-matrix.js'
 import type { RunManifest } from '../../simulation/manifest.js'
 import { getJson, request, type CityInfo, type FeatureRecord, type JobStatus, type SearchResult } from './api.js'
 import type { RunImpacts } from './app.js'
+import { createStaticSource } from './static-source.js'
 
 /** What it takes to make a source elsewhere, as in a worker. */
-export interface SourceSpec { readonly kind: 'server' }
+export type SourceSpec =
+  | { readonly kind: 'server' }
+  /** `base`: address of the folder, with a slash at its end. */
+  | { readonly kind: 'static'; readonly base: string; readonly manifest: StaticManifest<CityInfo> }
 
 export interface Source {
   readonly spec: SourceSpec
+  /** When the files were made, RFC 3339; null for a server, which tells of now. */
+  readonly made: string | null
   city(): Promise<CityInfo>
   /** One Mapbox Vector Tile with at least these layers; null where there is nothing. */
   vectorTile(layers: readonly string[], tile: Tile, signal?: AbortSignal): Promise<ArrayBuffer | null>
   /** Mapbox Terrain-RGB picture; null where no terrain is stored. */
   terrainTile(tile: Tile, signal?: AbortSignal): Promise<Blob | null>
-  /** Null where the layer has no 3D tiles. */
-  tilesetUrl(layer: string): string | null
+  /** An empty tileset where the layer has no 3D tiles. */
+  tilesetUrl(layer: string): string
   feature(layer: string, id: number, signal?: AbortSignal): Promise<FeatureRecord>
   search(query: string, signal?: AbortSignal): Promise<readonly SearchResult[]>
   /** What only a server can do. */
@@ -70,6 +77,7 @@ const pages = {
 export function createServerSource(): Source {
   return {
     spec: { kind: 'server' },
+    made: null,
     city: () => getJson<CityInfo>('/city'),
     async vectorTile(layers, { z, x, y }, signal) {
       const response = await fetch(`/tiles/${layers.join(',')}/${z}/${x}/${y}.mvt`, { signal: signal ?? null })
@@ -122,3 +130,18 @@ let current: Source = createServerSource()
 
 /** The source of this page, or of this worker. */
 export const source = (): Source => current
+
+/** Takes another source, before anything is asked: the page by its own choice, a worker by the page's. */
+export function useSource(spec: SourceSpec): void {
+  if (spec.kind === 'static' && current.spec.kind === 'server') current = createStaticSource(spec)
+}
+
+/** What the page names in `<meta name="dothi-source">`, the manifest of an export; without it, the server it came from. */
+export async function openSource(page: Document): Promise<Source> {
+  const named = page.querySelector<HTMLMetaElement>('meta[name="dothi-source"]')?.content
+  if (named) {
+    const url = new URL(named, page.baseURI)
+    useSource({ kind: 'static', base: new URL('.', url).href, manifest: await getJson<StaticManifest<CityInfo>>(url.href) })
+  }
+  return current
+}

@@ -13,6 +13,7 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'app.emptyWhat': 'Drop a file here, or load the sample city with “npx dothi sample”.',
   'app.canvas': 'The city’s 3D model. Drag to move, scroll to zoom, hold Shift with the arrow keys to turn.',
   'app.sample': 'sample data',
+  'app.static': 'Exported on {date}; nothing here changes',
 
   'search.label': 'Search',
   'search.placeholder': 'Find a name, address, sheet/parcel, code…',

@@ -12,6 +12,7 @@ export const vi = {
   'app.emptyWhat': 'Thả một tệp vào đây, hoặc nạp thành phố mẫu bằng lệnh “npx dothi sample”.',
   'app.canvas': 'Mô hình 3D của thành phố. Kéo để di chuyển, lăn để phóng, giữ Shift và phím mũi tên để xoay.',
   'app.sample': 'dữ liệu mẫu',
+  'app.static': 'Bản xuất lúc {date}, dữ liệu không thay đổi',
 
   'search.label': 'Tìm kiếm',
   'search.placeholder': 'Tìm tên, địa chỉ, số tờ/thửa, mã…',

@@ -3,9 +3,11 @@ import type { BBox } from '../../core/bbox.js'
 
 /** Selects a feature and flies to it, as near as its size asks for. */
 export function goTo(app: App, { layer, id, label, center, bbox }: { layer: string; id: number; label: string; center: readonly [number, number]; bbox?: BBox | null }): void {
-  // The card can name it at once, before its record has come.
-  app.picked = [{ layer, id, properties: { [app.layer(layer)?.label ?? 'name']: label }, outline: [], type: 'point' }]
-  app.store.update({ selection: { layer, id, at: center } })
+  // A position is no feature. The card can name one at once, before its record has come.
+  if (layer) {
+    app.picked = [{ layer, id, properties: { [app.layer(layer)?.label ?? 'name']: label }, outline: [], type: 'point' }]
+    app.store.update({ selection: { layer, id, at: center } })
+  }
   flyToBox(app, bbox ?? [center[0], center[1], center[0], center[1]])
 }
 

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import { source } from '../core/source.js'
 import type { PanelId } from '../core/state.js'
-import type { MessageKey } from '../i18n/text.js'
+import { dateTime, type MessageKey } from '../i18n/text.js'
 import { icons } from './icons.js'
 import { Panel } from './panel.js'
 import './search.js'
@@ -14,11 +14,11 @@ import './time-bar.js'
 import './import.js'
 import './readout.js'
 
-const RAIL: readonly { readonly id: Exclude<PanelId, null>; readonly icon: TemplateResult; readonly label: MessageKey }[] = [
+const RAIL: readonly { readonly id: Exclude<PanelId, null>; readonly icon: TemplateResult; readonly label: MessageKey; readonly needsServer?: true }[] = [
   { id: 'layers', icon: icons.layers, label: 'rail.layers' },
-  { id: 'simulate', icon: icons.flood, label: 'rail.simulate' },
-  { id: 'filter', icon: icons.filter, label: 'rail.filter' },
-  { id: 'import', icon: icons.upload, label: 'rail.import' },
+  { id: 'simulate', icon: icons.flood, label: 'rail.simulate', needsServer: true },
+  { id: 'filter', icon: icons.filter, label: 'rail.filter', needsServer: true },
+  { id: 'import', icon: icons.upload, label: 'rail.import', needsServer: true },
 ]
 
 class Shell extends Panel {
@@ -39,7 +39,7 @@ class Shell extends Panel {
         <button class="float language" @click=${this.switchLanguage} lang=${this.state.language === 'vi' ? 'en' : 'vi'}>${this.t('rail.language')}</button>
       </header>
       <nav class="rail float" aria-label="dothi">
-        ${RAIL.map(({ id, icon, label }) => html`
+        ${this.rail().map(({ id, icon, label }) => html`
           <button data-panel=${id} aria-pressed=${this.state.panel === id} @click=${() => this.toggle(id)}>${icon}<span>${this.t(label)}</span></button>`)}
         <button data-panel="underground" aria-pressed=${this.state.underground} @click=${() => this.app.store.update({ underground: !this.state.underground })}>
           ${icons.underground}<span>${this.t('rail.underground')}</span></button>
@@ -56,14 +56,21 @@ class Shell extends Panel {
       ${this.state.underground ? this.renderUnderground() : nothing}
       <dothi-time-bar></dothi-time-bar>
       <dothi-readout></dothi-readout>
-      <dothi-drop></dothi-drop>
+      ${source().server ? html`<dothi-drop></dothi-drop>` : nothing}
       ${empty ? html`<div class="notice float" role="status"><b>${this.t('app.empty')}</b> ${this.t('app.emptyWhat')}</div>` : nothing}
       ${this.app.notice ? html`<div class="notice float" role="status">${this.app.notice}</div>` : nothing}
       <div class="busy ${this.app.busy > 0 || !scene ? 'on' : ''}" aria-hidden="true"></div>`
   }
 
+  /** What takes a server is not offered without one. */
+  private rail() {
+    return RAIL.filter(({ needsServer }) => !needsServer || source().server)
+  }
+
   private renderPages() {
-    const pages = source().server?.pages
+    const { server, made } = source()
+    if (made) return html`<span>${this.t('app.static', { date: dateTime(this.state.language, new Date(made), this.app.city!.city.timeZone) })}</span>`
+    const pages = server?.pages
     return pages ? html`<a href=${pages.docs(this.state.language)}>${this.t('rail.docs')}</a><a href=${pages.api}>${this.t('rail.api')}</a>` : nothing
   }
 
@@ -76,7 +83,7 @@ class Shell extends Panel {
 
   private renderPanel() {
     const { panel } = this.state
-    if (!panel) return nothing
+    if (!panel || !this.rail().some(({ id }) => id === panel)) return nothing
     const body = {
       layers: () => html`<dothi-layers></dothi-layers>`,
       simulate: () => html`<dothi-simulate></dothi-simulate>`,

@@ -7,6 +7,7 @@ import type { RunManifest } from '../../simulation/manifest.js'
 import type { CityInfo, ClientLayer } from '../core/api.js'
 import { createFrame, type Frame } from '../core/frame.js'
 import type { Projection } from '../core/projection.js'
+import { source } from '../core/source.js'
 import type { CameraState } from '../core/state.js'
 import { createBuildings, type Buildings } from '../tiles/buildings.js'
 import { groundUniforms } from '../tiles/ground-material.js'
@@ -198,6 +199,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
 
   function configureWorkers(): void {
     pool.configure({
+      source: source().spec,
       origin: frame.origin,
       terrain: info.terrain && { minzoom: info.terrain.minzoom, maxzoom: info.terrain.maxzoom },
       layers: allLayers.map((layer) => paintLayerOf(layer, epochs.get(layer.id) ?? 0)),

@@ -3,6 +3,7 @@ import type { Style } from '../../layers/layer.js'
 import type { BBox } from '../../core/bbox.js'
 import type { Tile } from '../../core/tile-matrix.js'
 import type { FrameOrigin } from '../core/frame.js'
+import type { SourceSpec } from '../core/source.js'
 import type { Change } from './change.js'
 
 /** What a worker needs to know of a layer to draw it. */
@@ -20,6 +21,7 @@ export interface PaintLayer {
 export interface TerrainRange { readonly minzoom: number; readonly maxzoom: number }
 
 export interface Settings {
+  readonly source: SourceSpec
   readonly origin: FrameOrigin
   readonly terrain: TerrainRange | null
   /** All layers, in drawing order; `shown` says which of them. */

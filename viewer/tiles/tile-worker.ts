@@ -2,6 +2,7 @@
 import { intersects } from '../../core/bbox.js'
 import { lonLatAt, tileBounds, tileFraction, type Tile } from '../../core/tile-matrix.js'
 import { createFrame, type Frame } from '../core/frame.js'
+import { useSource } from '../core/source.js'
 import { TERRAIN } from './change.js'
 import { createHeightSource, type HeightSampler, type HeightSource } from './height-source.js'
 import { buildGroundMesh } from './ground-mesh.js'
@@ -20,6 +21,7 @@ self.onmessage = ({ data }: MessageEvent<WorkerRequest>) => {
   switch (data.kind) {
     case 'settings':
       settings = data.settings
+      useSource(settings.source)
       frame = createFrame(settings.origin)
       // Finer terrain, or the first of all, is another source; the same range keeps what it has decoded.
       if (JSON.stringify(settings.terrain) !== JSON.stringify(heights?.range ?? null)) heights = settings.terrain && createHeightSource(settings.terrain, decodeImage)

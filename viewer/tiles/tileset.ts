@@ -54,7 +54,7 @@ interface MeshFeatures { getFeatureInfo(): { propertyTable: number | null; featu
 
 export function createTileset(options: TilesetOptions): Tileset {
   const { layer, scene, camera, renderer } = options
-  const url = source().tilesetUrl(layer)!
+  const url = source().tilesetUrl(layer)
   const contents = new Set<TileContent>()
   const byMesh = new Map<Object3D, TileContent>()
   let visible = true
