@@ -42,7 +42,7 @@ const READERS: readonly Reader[] = [
   { format: 'gpkg', title: 'GeoPackage', extensions: ['.gpkg'], seeks: true, legacyText: true, detect: head => head.startsWith('SQLite format 3\0'), open: features(openGeoPackage) },
   { format: 'flatgeobuf', title: 'FlatGeobuf', extensions: ['.fgb'], detect: ({ bytes }) => FLATGEOBUF.every((byte, i) => bytes[i] === byte), open: features(openFlatGeobuf) },
   { format: 'geoparquet', title: 'GeoParquet', extensions: ['.parquet', '.geoparquet'], seeks: true, detect: head => head.startsWith('PAR1'), open: features(openGeoParquet) },
-  { format: 'geotiff', title: 'GeoTIFF', extensions: ['.tif', '.tiff'], detect: ({ bytes }) => /^(II[*+]\0|MM\0[*+])/.test(bytes.subarray(0, 4).toString('latin1')), open: terrain('geotiff', file => readGeoTiff(file)) },
+  { format: 'geotiff', title: 'GeoTIFF', extensions: ['.tif', '.tiff'], detect: ({ bytes }) => /^(II[*+]\0|MM\0[*+])/.test(bytes.subarray(0, 4).toString('latin1')), open: terrain('geotiff', readGeoTiff) },
   { format: 'las', title: 'LAS/LAZ', extensions: ['.las', '.laz'], seeks: true, detect: head => head.startsWith('LASF'), open: terrain('las', readLas) },
   { format: 'osm-pbf', title: 'OSM PBF', extensions: ['.pbf'], detect: ({ bytes, extension }) => bytes.subarray(4, 24).includes('OSMHeader') || (extension === '.pbf' && bytes.subarray(4, 24).includes('OSMData')), open: features(file => openOsm(file, 'osm-pbf')) },
   // Bare numbers without any header: only the name tells.

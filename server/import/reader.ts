@@ -62,4 +62,7 @@ export const features = (open: (file: string, options: OpenOptions) => Promise<S
   async (file, options) => ({ kind: 'features', source: await open(file, options) })
 
 export const terrain = (format: TerrainFormat, read: (file: string, options: OpenOptions) => Promise<HeightGrid>): Reader['open'] =>
-  async (file, options) => ({ kind: 'terrain', format, grid: await read(file, options), close: async () => {} })
+  async (file, options) => {
+    const grid = await read(file, options)
+    return { kind: 'terrain', format, grid, close: async () => grid.heights.close() }
+  }

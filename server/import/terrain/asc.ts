@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { sridOfWkt } from '../crs.js'
 import { badFile } from '../fault.js'
 import { bytesOf } from '../unpack.js'
+import { Cells } from './cells.js'
 import { checkSize, type HeightGrid } from './grid.js'
 
 const WHAT = 'ASCII grid'
@@ -10,26 +11,29 @@ const HEADER = new Set(['ncols', 'nrows', 'xllcorner', 'xllcenter', 'yllcorner',
 /** ESRI ASCII grid; the CRS is in a .prj beside it or unknown. */
 export async function readAsc(file: string): Promise<HeightGrid> {
   const header = new Map<string, number>()
-  let heights: Float32Array | null = null
+  let heights: Cells | null = null
   let filled = 0
+  let total = 0
   let key: string | null = null
   for await (const token of tokens(file)) {
     if (!heights) {
       if (key !== null) { header.set(key, Number(token)); key = null; continue }
       if (HEADER.has(token.toLowerCase())) { key = token.toLowerCase(); continue }
       checkSize(header.get('nrows') ?? NaN, header.get('ncols') ?? NaN, WHAT)
-      heights = new Float32Array(header.get('nrows')! * header.get('ncols')!)
+      heights = new Cells(header.get('nrows')!, header.get('ncols')!)
+      total = heights.rows * heights.cols
     }
-    if (filled === heights.length) throw badFile(`The ASCII grid has more values than its ${header.get('nrows')} × ${header.get('ncols')} cells.`)
+    if (filled === total) throw badFile(`The ASCII grid has more values than its ${header.get('nrows')} × ${header.get('ncols')} cells.`)
     const value = Number(token)
     if (Number.isNaN(value) && !/^[+-]?nan$/i.test(token)) throw badFile(`The ASCII grid has “${token.slice(0, 30)}” where a number was wanted.`)
-    heights[filled++] = value === header.get('nodata_value') || Math.abs(value) > 20_000 ? NaN : value
+    heights.set(Math.floor(filled / heights.cols), filled % heights.cols, value === header.get('nodata_value') || Math.abs(value) > 20_000 ? NaN : value)
+    filled++
   }
-  if (!heights || filled < heights.length) throw badFile(`The ASCII grid ends after ${filled} values, where ${heights?.length ?? 'some'} were announced: it is truncated.`)
+  if (!heights || filled < total) throw badFile(`The ASCII grid ends after ${filled} values, where ${heights ? total : 'some'} were announced: it is truncated.`)
   return place(header, heights, await prjBeside(file))
 }
 
-function place(header: ReadonlyMap<string, number>, heights: Float32Array, srid: number | null): HeightGrid {
+function place(header: ReadonlyMap<string, number>, heights: Cells, srid: number | null): HeightGrid {
   const [rows, cols] = [header.get('nrows')!, header.get('ncols')!]
   const cellX = header.get('dx') ?? header.get('cellsize') ?? NaN
   const cellY = header.get('dy') ?? header.get('cellsize') ?? NaN

@@ -1,11 +1,12 @@
 import proj4 from 'proj4'
 import type { BBox } from '../../../core/bbox.js'
 import { badFile } from '../fault.js'
+import type { Cells } from './cells.js'
 
 /** Heights on a regular grid, as every raster reader leaves them. */
 export interface HeightGrid {
-  /** Float32Array(rows × cols), row-major, north first, metres; NaN where there is none. */
-  readonly heights: Float32Array
+  /** Metres, north first; NaN where there is none. */
+  readonly heights: Cells
   readonly rows: number
   readonly cols: number
   /** Centre of the north-west cell, in the CRS's units. */
@@ -18,8 +19,8 @@ export interface HeightGrid {
   readonly srid: number | null
 }
 
-/** More cells than this do not fit in memory at once. */
-export const MAX_CELLS = 400_000_000
+/** Memory stays the same whatever the size (cells.ts); the scratch file takes four bytes a cell, and the pyramid its time. */
+export const MAX_CELLS = 4_000_000_000
 
 export function checkSize(rows: number, cols: number, what: string): void {
   if (!(Number.isInteger(rows) && Number.isInteger(cols) && rows > 1 && cols > 1)) throw badFile(`The ${what} claims ${rows} × ${cols} cells, which is no grid.`)
@@ -53,9 +54,10 @@ function bilinear({ heights, rows, cols }: HeightGrid, col: number, row: number)
   const y = Math.min(rows - 1, Math.max(0, row))
   const x0 = Math.min(cols - 2, Math.floor(x))
   const y0 = Math.min(rows - 2, Math.floor(y))
-  const [fx, fy, at] = [x - x0, y - y0, y0 * cols + x0]
-  const height = (heights[at]! * (1 - fx) + heights[at + 1]! * fx) * (1 - fy) + (heights[at + cols]! * (1 - fx) + heights[at + cols + 1]! * fx) * fy
-  return Number.isNaN(height) ? heights[Math.round(y) * cols + Math.round(x)]! : height
+  const fx = x - x0, fy = y - y0
+  const north = heights.get(y0, x0) * (1 - fx) + heights.get(y0, x0 + 1) * fx
+  const height = north * (1 - fy) + (heights.get(y0 + 1, x0) * (1 - fx) + heights.get(y0 + 1, x0 + 1) * fx) * fy
+  return Number.isNaN(height) ? heights.get(Math.round(y), Math.round(x)) : height
 }
 
 /** Edges are sampled, because a straight edge of the grid is a curve on the globe. */

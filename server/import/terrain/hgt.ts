@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { badFile } from '../fault.js'
 import { contentOf } from '../unpack.js'
+import { Cells } from './cells.js'
 import type { HeightGrid } from './grid.js'
 
 /** Bytes of a one-degree tile at 3″ and at 1″. */
@@ -22,5 +23,5 @@ export async function readHgt(file: string): Promise<HeightGrid> {
     heights[i] = metres === VOID ? NaN : metres
   }
   const cell = 1 / (side - 1)
-  return { heights, rows: side, cols: side, west, north: south + 1, cellX: cell, cellY: cell, srid: 4326 }
+  return { heights: Cells.of(heights, side, side), rows: side, cols: side, west, north: south + 1, cellX: cell, cellY: cell, srid: 4326 }
 }

@@ -1,6 +1,6 @@
 /**
  * LAS and LAZ point clouds, 1.2 to 1.4 (COPC too), as heights on a grid: the mean of the points in each cell, gaps of a few
- * cells bridged in straight lines, larger ones left open. Points pass chunk by chunk; only the grid is in memory.
+ * cells bridged in straight lines, larger ones left open. Points pass chunk by chunk, and the grid is in memory in parts.
  * Source: ASPRS LAS 1.4 R15.
  */
 import { open, type FileHandle } from 'node:fs/promises'
@@ -8,12 +8,11 @@ import lazPerf, { type LazPerf } from 'laz-perf'
 import { sridOfWkt } from '../crs.js'
 import { badFile, reading } from '../fault.js'
 import type { OpenOptions } from '../reader.js'
-import type { HeightGrid } from './grid.js'
+import { Cells } from './cells.js'
+import { MAX_CELLS, type HeightGrid } from './grid.js'
 import { readChunkTable } from './laz-chunks.js'
 
 const WHAT = 'point cloud'
-/** Mean and count of each cell are in memory. */
-const MAX_CELLS = 100_000_000
 const GROUND = 2
 const NOISE: readonly number[] = [7, 18]
 
@@ -41,11 +40,16 @@ export async function readLas(file: string, { resolution, ground, signal }: Pick
     return await reading(WHAT, async () => {
       const header = await readHeader(handle)
       const grid = new MeanGrid(header, resolution ?? defaultResolution(header))
-      for await (const points of header.compressed ? lazPoints(handle, header) : lasPoints(handle, header)) {
-        signal?.throwIfAborted()
-        addPoints(points, header, ground === true, grid)
+      try {
+        for await (const points of header.compressed ? lazPoints(handle, header) : lasPoints(handle, header)) {
+          signal?.throwIfAborted()
+          addPoints(points, header, ground === true, grid)
+        }
+        return grid.finish(header.srid, ground === true)
+      } catch (error) {
+        grid.close()
+        throw error
       }
-      return grid.finish(header.srid, ground === true)
     })
   } finally {
     await handle.close()
@@ -254,8 +258,8 @@ class MeanGrid {
   readonly #west: number
   readonly #north: number
   readonly #cell: number
-  readonly #heights: Float32Array
-  readonly #counts: Uint16Array
+  readonly #heights: Cells
+  readonly #counts: Cells
   #inside = 0
   #outside = 0
 
@@ -269,8 +273,8 @@ class MeanGrid {
     if (!(this.#rows * this.#cols <= MAX_CELLS)) throw badFile(`At ${resolutionM} m the point cloud needs ${this.#rows} × ${this.#cols} cells, more than ${MAX_CELLS / 1e6} million. Choose a coarser --resolution, or cut the file.`)
     this.#west = (left + 0.5) * this.#cell
     this.#north = (top - 0.5) * this.#cell
-    this.#heights = new Float32Array(this.#rows * this.#cols).fill(NaN)
-    this.#counts = new Uint16Array(this.#rows * this.#cols)
+    this.#heights = new Cells(this.#rows, this.#cols)
+    this.#counts = new Cells(this.#rows, this.#cols)
   }
 
   add(x: number, y: number, height: number): void {
@@ -278,17 +282,24 @@ class MeanGrid {
     const row = Math.round((this.#north - y) / this.#cell)
     if (!(col >= 0 && row >= 0 && col < this.#cols && row < this.#rows)) { this.#outside++; return }
     this.#inside++
-    const at = row * this.#cols + col
-    const count = this.#counts[at]!
-    if (count === 0) this.#heights[at] = height
-    else this.#heights[at]! += (height - this.#heights[at]!) / (count + 1)
-    if (count < 65_535) this.#counts[at] = count + 1
+    const before = this.#counts.get(row, col)
+    const count = before === before ? before : 0
+    const mean = count === 0 ? height : this.#heights.get(row, col)
+    this.#heights.set(row, col, mean + (height - mean) / (count + 1))
+    if (count < 65_535) this.#counts.set(row, col, count + 1)
+  }
+
+  close(): void {
+    this.#counts.close()
+    this.#heights.close()
   }
 
   finish(srid: number | null, ground: boolean): HeightGrid {
     if (this.#inside === 0) throw badFile(ground ? 'The point cloud has no points that are classified as ground (class 2). Leave --ground away.' : 'The point cloud has no points within its own bounds.')
     if (this.#outside > this.#inside / 100) throw badFile(`${this.#outside} points lie outside the bounds that the point cloud’s header gives: it is damaged.`)
-    const heights = bridged(this.#heights, this.#rows, this.#cols)
+    this.#counts.close()
+    const heights = bridged(this.#heights)
+    this.#heights.close()
     return { heights, rows: this.#rows, cols: this.#cols, west: this.#west, north: this.#north, cellX: this.#cell, cellY: this.#cell, srid }
   }
 }
@@ -299,31 +310,30 @@ const DIRECTIONS = [[0, 1], [1, 0], [1, 1], [1, -1]] as const
  * Empty cells between filled ones: along each of four lines on which both sides are near, the height between them, the nearer
  * lines counting more. As in a triangulation nothing is carried beyond the outermost points, and what is farther stays open.
  */
-function bridged(heights: Float32Array, rows: number, cols: number): Float32Array {
-  const out = heights.slice()
+function bridged(heights: Cells): Cells {
+  const { rows, cols } = heights
+  const out = new Cells(rows, cols)
   const find = (row: number, col: number, dr: number, dc: number): number => {
     for (let step = 1; step <= BRIDGED; step++) {
       const [r, c] = [row + dr * step, col + dc * step]
       if (r < 0 || c < 0 || r >= rows || c >= cols) return 0
-      if (!Number.isNaN(heights[r * cols + c]!)) return step
+      if (!Number.isNaN(heights.get(r, c))) return step
     }
     return 0
   }
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col++) {
-      const at = row * cols + col
-      if (!Number.isNaN(heights[at]!)) continue
-      let [sum, weights] = [0, 0]
-      for (const [dr, dc] of DIRECTIONS) {
-        const [ahead, behind] = [find(row, col, dr, dc), find(row, col, -dr, -dc)]
-        if (ahead === 0 || behind === 0 || ahead + behind > BRIDGED + 1) continue
-        const [a, b] = [heights[at + ahead * (dr * cols + dc)]!, heights[at - behind * (dr * cols + dc)]!]
-        const weight = 1 / ((ahead + behind) * Math.hypot(dr, dc))
-        sum += weight * ((a * behind + b * ahead) / (ahead + behind))
-        weights += weight
-      }
-      if (weights > 0) out[at] = sum / weights
+  heights.eachCell((row, col) => {
+    const own = heights.get(row, col)
+    if (!Number.isNaN(own)) return out.set(row, col, own)
+    let [sum, weights] = [0, 0]
+    for (const [dr, dc] of DIRECTIONS) {
+      const [ahead, behind] = [find(row, col, dr, dc), find(row, col, -dr, -dc)]
+      if (ahead === 0 || behind === 0 || ahead + behind > BRIDGED + 1) continue
+      const [a, b] = [heights.get(row + ahead * dr, col + ahead * dc), heights.get(row - behind * dr, col - behind * dc)]
+      const weight = 1 / ((ahead + behind) * Math.hypot(dr, dc))
+      sum += weight * ((a * behind + b * ahead) / (ahead + behind))
+      weights += weight
     }
-  }
+    if (weights > 0) out.set(row, col, sum / weights)
+  })
   return out
 }
