@@ -1,19 +1,27 @@
 /** HTTP over the store: the table of operations as routes, with everything that all of them share. */
-import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import { join } from 'node:path'
 import compression from 'compression'
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express'
 import { sql } from 'kysely'
+import type { Classification } from '../layers/layer.js'
 import { notFound, Problem, problemBody, toProblem } from './errors.js'
+import { limitWaiting, type Limits } from './http/limits.js'
+import { requestId } from './http/request-id.js'
 import { expressPath, routeHandlers, type RouteOptions } from './http/route.js'
 import { cors, isolate, securityHeaders } from './http/security.js'
 import { serverTiming } from './http/timing.js'
 import { apiOperations } from './ogc/common/api.js'
+import { shortWayOf } from './ogc/tiles/short-way.js'
 import type { AppContext, Operation } from './operations/operation.js'
 import type { Reader, Store } from './store/store.js'
 
 export interface AppOptions {
   readonly readerOf: (request: Request) => Promise<Reader>
+  /** The clearance of a request that only reads, where it is known without waiting: then tiles at hand are sent at once. */
+  readonly clearanceNow?: (request: IncomingMessage) => Classification | undefined
+  /** How many requests may wait for an answer. */
+  readonly limits?: Limits
   /** The built viewer, served at `/`. */
   readonly viewerDir?: string
   /** Before every route: the exchange of `/?token=…` for a cookie, for instance. */
@@ -23,23 +31,31 @@ export interface AppOptions {
 }
 
 /** The whole application; nothing listens yet. */
-export function createApp(context: AppContext, operations: readonly Operation[], options: AppOptions): Express {
+export function createApp(context: AppContext, operations: readonly Operation[], options: AppOptions): RequestListener {
   const app = express()
   app.disable('x-powered-by')
   app.set('query parser', false)
   app.set('case sensitive routing', true)
-  app.use(requestStart, securityHeaders, cors, compressText, ...(options.middleware ?? []))
+  app.use(requestStart, securityHeaders, cors, limitWaiting(options.limits), compressText, ...(options.middleware ?? []))
   const table = bySpecificity([...operations, ...apiOperations(operations)])
   addRoutes(app, context, table, { readerOf: options.readerOf, scenarioExists: (id) => scenarioExists(context.store, id) })
   if (options.viewerDir) addViewer(app, options.viewerDir)
   app.use((request) => { throw notFound(`There is nothing at ${request.path.slice(0, 120)}. Start at /ogc or at /.`) })
   app.use(problems(options.onError ?? logError))
-  return app
+  return options.clearanceNow ? withShortWay(app, context.store, options.clearanceNow) : app
+}
+
+/** What can be answered at once never comes to the routes. */
+function withShortWay(app: Express, store: Store, clearanceNow: NonNullable<AppOptions['clearanceNow']>): RequestListener {
+  const way = shortWayOf(store)
+  return (request, response) => {
+    const clearance = clearanceNow(request)
+    if (clearance === undefined || !way.answer(request, response, clearance)) app(request, response)
+  }
 }
 
 const requestStart: RequestHandler = (request, response, next) => {
-  const given = request.get('x-request-id')
-  response.locals.requestId = given && /^[\w-]{8,64}$/.test(given) ? given : randomUUID()
+  response.locals.requestId = requestId(request)
   response.setHeader('X-Request-Id', response.locals.requestId)
   serverTiming(response)
   next()

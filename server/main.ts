@@ -51,6 +51,7 @@ export function createListener({ store, jobs }: Backend, config: Config): Reques
   const access = createAccess({ store, config })
   return createApp({ store, jobs, config }, OPERATIONS, {
     readerOf: request => access.reader(request),
+    clearanceNow: request => access.clearanceNow(request),
     viewerDir: viewerDir(),
     middleware: [async (request, response, next) => { if (!(await access.login(request, response))) next() }],
   })

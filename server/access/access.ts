@@ -2,7 +2,9 @@
  * Who is asking? `Authorization: Bearer …`, or the HttpOnly cookie that `/?token=…` was exchanged for, or nobody: PUBLIC.
  */
 import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import type { Request, Response } from 'express'
+import type { Classification } from '../../layers/layer.js'
 import type { Config } from '../config.js'
 import { forbidden, Problem } from '../errors.js'
 import { originOf } from '../http/origin.js'
@@ -14,6 +16,8 @@ import { readerOf } from './tokens.js'
 export interface Access {
   /** The reader of a request. Throws 401 for a wrong or expired token, 403 for a write that another site has caused. */
   reader(request: Request): Promise<Reader>
+  /** The clearance of a request that only reads, where that is known at once; undefined leaves it to `reader`. */
+  clearanceNow(request: IncomingMessage): Classification | undefined
   /** Exchanges `/?token=…` for the cookie and redirects to the same address without it; false for any other request. */
   login(request: Request, response: Response): Promise<boolean>
 }
@@ -24,7 +28,7 @@ const REMEMBER_MS = 2_000
 type Found = Awaited<ReturnType<typeof readerOf>>
 
 export function createAccess({ store, config }: { store: Store; config: Config }): Access {
-  const remembered = new Map<string, { until: number; found: Promise<Found> }>()
+  const remembered = new Map<string, { readonly until: number; readonly found: Promise<Found>; known?: Found }>()
   // Cookies do not know ports: two servers on one host must not read each other's.
   const cookie = `dothi_${createHash('sha256').update(config.databaseUrl ?? config.dataDir).digest('hex').slice(0, 8)}`
 
@@ -34,8 +38,9 @@ export function createAccess({ store, config }: { store: Store; config: Config }
     if (known && known.until > now) return known.found
     if (remembered.size > 1000) remembered.clear()
     const found = readerOf(store, secret)
-    remembered.set(secret, { until: now + REMEMBER_MS, found })
-    found.catch(() => remembered.delete(secret))
+    const entry: { until: number; found: Promise<Found>; known?: Found } = { until: now + REMEMBER_MS, found }
+    remembered.set(secret, entry)
+    found.then(value => { entry.known = value }, () => remembered.delete(secret))
     return found
   }
 
@@ -61,6 +66,14 @@ export function createAccess({ store, config }: { store: Store; config: Config }
       }
       if (writes && !isSameOrigin(request, config)) throw forbidden('A write by cookie must come from this server\'s own pages; other programs use `Authorization: Bearer`.')
       return asReader(found, request)
+    },
+
+    clearanceNow(request) {
+      if (request.headers.authorization === undefined && request.headers.cookie === undefined) return PUBLIC.clearance
+      const secret = request.headers.authorization === undefined ? cookieOf(request, cookie) : secretIn(request.headers.authorization)
+      if (secret === undefined) return request.headers.authorization === undefined ? PUBLIC.clearance : undefined
+      const entry = remembered.get(secret)
+      return entry && entry.until > Date.now() ? entry.known?.clearance : undefined
     },
 
     async login(request, response) {
@@ -98,12 +111,14 @@ const unauthorised = (detail: string) => new Problem(401, 'unauthorised', detail
 function bearerOf(request: Request): string | undefined {
   const header = request.headers.authorization
   if (header === undefined) return undefined
-  const secret = /^Bearer +(\S+) *$/i.exec(header)?.[1]
+  const secret = secretIn(header)
   if (!secret) throw unauthorised('The Authorization header must read `Bearer` and a token.')
   return secret
 }
 
-function cookieOf(request: Request, name: string): string | undefined {
+const secretIn = (header: string) => /^Bearer +(\S+) *$/i.exec(header)?.[1]
+
+function cookieOf(request: IncomingMessage, name: string): string | undefined {
   const pair = request.headers.cookie?.split(/; */).find(pair => pair.startsWith(`${name}=`))
   return pair?.slice(name.length + 1) || undefined
 }

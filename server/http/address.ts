@@ -45,7 +45,7 @@ export function withoutIpv4Wrapping(address: string): string {
 }
 
 /** The eight groups of an IPv6 address. */
-function expand(address: string): string[] {
+export function expand(address: string): string[] {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)
   const hex = (high: string, low: string) => ((Number(high) << 8) | Number(low)).toString(16)
   const plain = dotted ? `${dotted[1]}${hex(dotted[2]!, dotted[3]!)}:${hex(dotted[4]!, dotted[5]!)}` : address

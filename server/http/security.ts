@@ -21,7 +21,8 @@ export function isolate(response: Response): void {
   response.setHeader('Cross-Origin-Embedder-Policy', 'credentialless')
 }
 
-const EXPOSED = 'Link, Content-Crs, ETag, Last-Modified, Location, Preference-Applied, X-Revision, Idempotency-Replayed, OGC-NumberMatched, OGC-NumberReturned, Server-Timing, X-Request-Id, X-Features-Truncated, X-Terrain, Retry-After'
+/** Headers that pages of other origins may read. */
+export const EXPOSED = 'Link, Content-Crs, ETag, Last-Modified, Location, Preference-Applied, X-Revision, Idempotency-Replayed, OGC-NumberMatched, OGC-NumberReturned, Server-Timing, X-Request-Id, X-Features-Truncated, X-Terrain, Retry-After'
 
 /** Any page may read the API; cookies are not sent across sites, tokens must be given by hand. */
 export const cors: RequestHandler = (request, response, next) => {

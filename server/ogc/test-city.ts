@@ -89,6 +89,7 @@ export async function serve(t: Tearable, store: Store, more: readonly Operation[
   const config = { databaseUrl: undefined, port: 0, host: '127.0.0.1', dataDir: '.data', baseUrl: undefined, sample: false }
   const app = createApp({ store, jobs: undefined as never, config }, [...ogc, ...city, ...more], {
     readerOf: async (request) => (request.get('authorization') === 'Bearer steward' ? STEWARD : PUBLIC),
+    clearanceNow: ({ headers }) => (headers.authorization === 'Bearer steward' ? STEWARD : PUBLIC).clearance,
   })
   const server = createServer(app)
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))

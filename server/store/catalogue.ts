@@ -14,11 +14,15 @@ type WithRevision = <T>(meta: RevisionMeta, apply: (writer: RevisionWriter) => P
 export class LayerCatalogue implements Catalogue {
   #published: readonly Layer[] = []
   #byId: ReadonlyMap<string, Layer> = new Map()
+  #version = 0
 
   constructor(private readonly db: Kysely<Database>, private readonly known: readonly Layer[], private readonly withRevision: WithRevision) {
     this.#index()
   }
 
+  get version(): number {
+    return this.#version
+  }
   all(): readonly Layer[] {
     return [...this.#byId.values()]
   }
@@ -74,6 +78,7 @@ export class LayerCatalogue implements Catalogue {
   }
 
   #index() {
+    this.#version++
     this.#byId = new Map([...this.known, ...this.#published].map(layer => [layer.id, layer]))
   }
 }

@@ -8,7 +8,7 @@ import { migrate } from './migrate.js'
 import { listen } from './notifications.js'
 import { branchesUnder, layerRevision, withRevision } from './revisions.js'
 import { readRows, RowClient } from './row-client.js'
-import { CLASSES, POOL_SIZES, servingConnection } from './rights.js'
+import { CLASSES, PATIENCE_MS, POOL_SIZES, servingConnection } from './rights.js'
 import type { Branch, City, Store, ViewArgs } from './store.js'
 import { TileMemory } from './tile-memory.js'
 import { layerRevisionNow, tileRevisions, tileRevisionsNow } from './tile-revisions.js'
@@ -33,7 +33,7 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
   }
   const writers = connect(connection, POOL_SIZES.writer)
   const readers = Object.fromEntries(await Promise.all(CLASSES.map(async clearance =>
-    [clearance, pgPool(await servingConnection(connection, clearance), POOL_SIZES[clearance])]))) as Record<Classification, pg.Pool>
+    [clearance, pgPool({ ...await servingConnection(connection, clearance), connectionTimeoutMillis: PATIENCE_MS }, POOL_SIZES[clearance])]))) as Record<Classification, pg.Pool>
   const pools = Object.fromEntries(CLASSES.map(clearance => [clearance, onPool(readers[clearance])])) as Record<Classification, Kysely<Database>>
   const pool = (clearance: Classification) => pools[clearance]
   const memory = new TileMemory(db)

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { sql, type Kysely } from 'kysely'
 import pg from 'pg'
 import type { Classification, Column, Layer } from '../../layers/layer.js'
@@ -66,8 +67,14 @@ export async function servingConnection(connection: pg.PoolConfig, clearance: Cl
   return { ...connection, options: `${options} -c role=${roleOf(clearance)}` }
 }
 
+/** Statements that a core has at hand: one works while another waits for its client. */
+const perCore = (most: number) => Math.min(most, Math.max(2, availableParallelism()))
+
 /**
- * Connections a pool, for two cores: most readers are public. Writers have a pool of their own, since they wait for
+ * Connections a pool: most readers are public. Writers have a pool of their own, since they wait for
  * each other: what the one at work asks of the owner's pool must not stand behind those that wait for it.
  */
-export const POOL_SIZES: Readonly<Record<Classification | 'owner' | 'writer', number>> = { open: 4, internal: 2, restricted: 2, owner: 6, writer: 4 }
+export const POOL_SIZES: Readonly<Record<Classification | 'owner' | 'writer', number>> = { open: 2 * perCore(8), internal: perCore(4), restricted: perCore(4), owner: 6, writer: 4 }
+
+/** How long a reader waits for a connection. */
+export const PATIENCE_MS = 20_000

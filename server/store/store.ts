@@ -100,6 +100,8 @@ export interface Store {
 }
 
 export interface Catalogue {
+  /** Another number whenever layers may have come, changed or gone. */
+  readonly version: number
   /** Known and published layers, in the order people see them. */
   all(): readonly Layer[]
   /** Layers the reader may see at all. */

@@ -46,7 +46,7 @@ export function vary(response: Response, lang?: Language): void {
 }
 
 /** `live` answers are asked for again each time (304 is cheap); `fixed` ones never change. Only open data may sit in shared caches. */
-export function cacheControl({ reader }: Pick<Call, 'reader'>, kind: 'live' | 'fixed'): string {
+export function cacheControl({ reader }: { readonly reader: Pick<Call['reader'], 'clearance'> }, kind: 'live' | 'fixed'): string {
   const scope = reader.clearance === 'open' ? 'public' : 'private'
   return kind === 'fixed' ? `${scope}, max-age=31536000, immutable` : `${scope}, max-age=0, must-revalidate`
 }

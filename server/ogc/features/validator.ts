@@ -48,8 +48,10 @@ export function notModified(call: Pick<Call, 'request' | 'reader'>, response: Re
   return true
 }
 
-function matches(header: string | undefined, tag: string): boolean {
+/** Whether an If-None-Match header names the validator. */
+export function matches(header: string | undefined, tag: string): boolean {
   if (!header) return false
+  if (header === tag) return true
   const bare = (text: string) => text.trim().replace(/^W\//, '')
   return header.trim() === '*' || header.split(',').some((candidate) => bare(candidate) === bare(tag))
 }

@@ -1,4 +1,5 @@
-import { gunzipSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
 import type { Response } from 'express'
 import { isTile, type Tile } from '../../../core/tile-matrix.js'
 import type { Layer } from '../../../layers/layer.js'
@@ -6,14 +7,17 @@ import { badParameter, notFound } from '../../errors.js'
 import { timed } from '../../http/timing.js'
 import type { Call } from '../../operations/operation.js'
 import { noteTileRead } from '../../store/access-log.js'
+import { tileColumns } from '../../store/tile-columns.js'
 import { parseAsOf } from '../common/time.js'
 import { layerOf, layersOf } from '../features/layers.js'
-import { etag, isFixed, notModified, schemaVersion } from '../features/validator.js'
+import { isFixed, notModified } from '../features/validator.js'
+import { unknownProperty } from '../../store/filter-sql.js'
+import { etagOf, familyOf, versionOf } from './family.js'
 import { DEEPEST_ZOOM, limits, MATRIX_SET_ID } from './matrix-set.js'
-import type { TileRequest } from './mvt.js'
+import { MVT_TYPE, shortWayOf, takesGzip, VARY } from './short-way.js'
 import { tileCacheOf } from './tile-cache.js'
 
-export const MVT_TYPE = 'application/vnd.mapbox-vector-tile'
+export { MVT_TYPE }
 /** One statement reads them all, so that a tile stays a tile. */
 const MOST_LAYERS = 40
 
@@ -21,13 +25,14 @@ const MOST_LAYERS = 40
 export async function getCollectionTile(call: Call, response: Response): Promise<void> {
   const layer = layerOf(call)
   const tile = matrixTile(call)
-  await sendTile(call, response, [layer], tile, () => checkLimits(call, layer, tile))
+  await sendTile(call, response, [layer], [layer], tile, () => checkLimits(call, layer, tile))
 }
 
 /** `/ogc/tiles/WebMercatorQuad/…`: the collections asked for, or all that show at this zoom. */
 export async function getDatasetTile(call: Call, response: Response): Promise<void> {
   const tile = matrixTile(call)
-  await sendTile(call, response, selectedLayers(call).filter(({ zoom }) => tile.z >= zoom.min), tile)
+  const layers = selectedLayers(call)
+  await sendTile(call, response, layers, shownAt(layers, tile), tile)
 }
 
 /** `/tiles/{a,b,c}/{z}/{x}/{y}.mvt`: an empty tile is 204, and zooms outside the layers' are empty. */
@@ -35,8 +40,10 @@ export async function getXyzTile(call: Call, response: Response): Promise<void> 
   const layers = layersNamed(call, String(call.params.collectionIds).split(','))
   const tile = { z: call.params.z, x: call.params.x, y: call.params.y } as Tile
   checkTile(tile)
-  await sendTile(call, response, layers.filter(({ zoom }) => tile.z >= zoom.min), tile)
+  await sendTile(call, response, layers, shownAt(layers, tile), tile)
 }
+
+const shownAt = (layers: readonly Layer[], { z }: Tile) => layers.filter(({ zoom }) => z >= zoom.min)
 
 export function layersNamed(call: Call, ids: readonly string[]): readonly Layer[] {
   if (ids.length > MOST_LAYERS) throw badParameter('collections', `At most ${MOST_LAYERS} collections share a tile; ${ids.length} came.`)
@@ -75,41 +82,46 @@ async function checkLimits(call: Call, layer: Layer, { z, x, y }: Tile): Promise
     throw notFound(`At zoom ${z} ${layer.id} has rows ${limit.minTileRow} to ${limit.maxTileRow} and columns ${limit.minTileCol} to ${limit.maxTileCol}; asked were row ${y} and column ${x}.`)
 }
 
-/** `refuse` throws for a tile that is not offered; who holds the tile already was let in before, and need not be looked up. */
-async function sendTile(call: Call, response: Response, layers: readonly Layer[], tile: Tile, refuse?: () => Promise<void>): Promise<void> {
+/** A tile of those `layers` of the `named` ones that show there. `refuse` throws for a tile that is not offered; who holds the tile already was let in before, and need not be looked up. */
+async function sendTile(call: Call, response: Response, named: readonly Layer[], layers: readonly Layer[], tile: Tile, refuse?: () => Promise<void>): Promise<void> {
   const { store } = call.app
-  const request: TileRequest = { layers, tile, branch: call.branch, asOf: parseAsOf(call.params.asOf), reader: call.reader, run: call.params.run }
-  const revisions = await timed(response, 'revision', () => store.tileRevisions(layers, request.branch, tile, request.asOf))
-  const key = [
-    layers.map(({ id }) => id).join(','), layers.map(schemaVersion).join(','), revisions.join(','),
-    request.branch, timeKey(request), request.run ?? '', call.reader.clearance, tile.z, tile.x, tile.y,
-  ].join('|')
-  response.vary('Accept-Encoding, Authorization, Cookie')
-  if (notModified(call, response, etag(key), isFixed(request.asOf) ? 'fixed' : 'live')) return
+  const { branch, reader, params: { run } } = call
+  const family = familyOf({ layers, branch, asOf: parseAsOf(call.params.asOf), run, clearance: reader.clearance, properties: wantedProperties(call, named) })
+  const { asOf } = family
+  const version = await timed(response, 'revision', async () => versionOf(await store.tileRevisions(layers, branch, tile, asOf)))
+  response.vary(VARY)
+  if (notModified(call, response, etagOf(family, version), isFixed(asOf) ? 'fixed' : 'live')) return shortWayOf(store).learn(call.request.originalUrl, family, !refuse)
   await refuse?.()
   if (layers.length === 0) return void response.status(204).end()
-  for (const layer of layers) await noteTileRead(store.db, { layer, branch: request.branch, asOf: request.asOf, reader: request.reader, run: request.run })
-  const { gzipped, truncated } = await timed(response, 'tile', () => tileCacheOf(store).get(key, request, call.signal))
+  for (const layer of layers) await noteTileRead(store.db, { layer, branch, asOf, reader, run })
+  const { gzipped, truncated } = await timed(response, 'tile', () => tileCacheOf(store).get({ family, tile, version, reader }, call.signal))
+  shortWayOf(store).learn(call.request.originalUrl, family, !refuse)
   if (truncated.length > 0) response.setHeader('X-Features-Truncated', truncated.join(', '))
   response.setHeader('Content-Type', MVT_TYPE)
-  send(call, response, gzipped)
+  await send(call, response, gzipped)
 }
 
 /**
- * The revision in the key says what a past tile stands on. A present tile may be a commit newer than its key,
- * if one came between the two statements: harmless to the present, which asks under a new key, but not to the past.
+ * `properties`: names of attributes that travel in tiles of one of the layers, in one order, so that the same wish is the same tile.
+ * A name that the reader may not see is as unknown as one that is not there.
  */
-function timeKey({ asOf }: TileRequest): string {
-  return asOf === 'now' ? '' : 'past'
+function wantedProperties({ params, reader }: Call, layers: readonly Layer[]): readonly string[] | undefined {
+  const wanted: readonly string[] | undefined = params.properties
+  if (!wanted) return undefined
+  const known = new Set(layers.flatMap(layer => tileColumns(layer, reader).map(({ name }) => name)))
+  for (const name of wanted) if (!known.has(name)) throw unknownProperty(name, known, 'properties')
+  return [...known].filter(name => wanted.includes(name)).sort()
 }
 
-function send(call: Call, response: Response, gzipped: Buffer): void {
+async function send(call: Call, response: Response, gzipped: Buffer): Promise<void> {
   // An empty tile is an answer: 200 with no bytes, which decodes to no layers.
   if (gzipped.length === 0) return void response.send(gzipped)
-  if (/\bgzip\b/.test(call.request.get('accept-encoding') ?? '')) {
+  if (takesGzip(call.request)) {
     response.setHeader('Content-Encoding', 'gzip')
     response.send(gzipped)
   } else {
-    response.send(gunzipSync(gzipped))
+    response.send(await decompress(gzipped))
   }
 }
+
+const decompress = promisify(gunzip)

@@ -1,0 +1,44 @@
+/** What tiles of one kind have in common, whichever tile it is: layers, branch, time, clearance, attributes. */
+import { createHash } from 'node:crypto'
+import type { Tile } from '../../../core/tile-matrix.js'
+import type { Layer } from '../../../layers/layer.js'
+import type { AsOf, Branch, Reader } from '../../store/store.js'
+import { schemaVersion } from '../features/validator.js'
+
+/** Changes with every release of the code that makes tiles, so that none of an older one is taken for the same. */
+const SHAPE = '2'
+
+export interface Family {
+  readonly layers: readonly Layer[]
+  readonly branch: Branch
+  readonly asOf: AsOf
+  readonly run: string | undefined
+  readonly clearance: Reader['clearance']
+  /** Attributes wanted, in one order; undefined: all that travel. */
+  readonly properties: readonly string[] | undefined
+  /** Short and unlike any other family's. */
+  readonly id: string
+}
+
+export function familyOf(of: Omit<Family, 'id'>): Family {
+  const { layers, branch, run, clearance, properties } = of
+  const parts = [SHAPE, layers.map(({ id }) => id), layers.map(schemaVersion), branch, isPresent(of) ? 'present' : 'past', run ?? null, clearance, properties ?? null]
+  return { ...of, id: createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22) }
+}
+
+export const isPresent = ({ asOf }: Pick<Family, 'asOf'>) => asOf === 'now'
+
+/**
+ * The name that a tile has in a cache, and the version it has there. A newer version of the present takes the older one's place;
+ * those of the past stand side by side. A present tile may be a commit newer than its version, where one came between the two
+ * looks at the database: harmless to the present, which asks under a new version, but not to the past, which has its own families.
+ */
+export function slotOf(family: Family, { z, x, y }: Tile, version: string): string {
+  return `${family.id}/${z}/${x}/${y}${isPresent(family) ? '' : `@${version}`}`
+}
+
+/** From the revisions that a tile stands on, of each layer. */
+export const versionOf = (revisions: readonly number[]): string => revisions.length === 1 ? revisions[0]!.toString(36) : revisions.map(revision => revision.toString(36)).join('.')
+
+/** A weak validator of a tile at its address. */
+export const etagOf = (family: Family, version: string): string => `W/"${family.id}-${version}"`
