@@ -4,11 +4,17 @@
  */
 import { sql } from 'kysely'
 import { grow } from '../../core/bbox.js'
-import { clip, readShape, rounded, type Shape } from '../../core/generalise/shape.js'
+import { GENERALISED_TO, PIXELS, type Cell, type LineCell, type LineGroup, type PointCell, type PolygonCell } from '../../core/generalise/cell.js'
+import { Coverage } from '../../core/generalise/coverage.js'
+import { paste, patches, type Category } from '../../core/generalise/patches.js'
+import { prominentAt } from '../../core/generalise/prominent.js'
+import { boxOf, clip, readShape, rounded, type Shape } from '../../core/generalise/shape.js'
 import { EXTENT, type TileFeature, type TileValue } from '../../core/mvt/feature.js'
-import { tileBounds3857, type Tile } from '../../core/tile-matrix.js'
+import { isTile, tileBounds3857, type Tile } from '../../core/tile-matrix.js'
 import type { Layer } from '../../layers/layer.js'
-import { PROMINENT_M, hasProminence, prominenceSql } from './prominence.js'
+import { recipeFor, type Recipe } from './cell-recipe.js'
+import { keptCellsOf, sceneOf, TooMuch } from './kept-cells.js'
+import { hasProminence, prominenceSql } from './prominence.js'
 import type { AsOf, Branch, Reader, Store } from './store.js'
 import { attributesAmong, importanceSql, tileColumns, tileValueSql } from './tile-columns.js'
 import { TILE_MARGIN } from './tile-revisions.js'
@@ -31,7 +37,7 @@ export interface GeneralisedTile {
 }
 
 /** The deepest zoom with merged features; below it every feature is itself. */
-export const GENERALISED_TO = 13
+export { GENERALISED_TO }
 /** Layers with fewer features are drawn from their rows at every zoom. */
 export const CROWDED = 5000
 /** Features of a layer that are themselves in one of these tiles, at most. */
@@ -47,38 +53,163 @@ export function generalises(layer: Layer, count: number, z: number): boolean {
 
 /** The features of one layer in a tile, in tile units, as the reader may see them. Throws the door's Problems. */
 export async function generalisedFeatures(store: Store, request: GeneralisedRequest): Promise<GeneralisedTile> {
-  const { features, truncated } = hasProminence(request.layer) ? await prominentFeatures(store, request) : { features: [], truncated: false }
-  return { features, truncated }
+  const recipe = recipeFor(request.layer, request.reader.clearance)
+  const [around, prominent] = await Promise.all([cellsAround(store, request, recipe), hasProminence(request.layer) ? prominentFeatures(store, request, recipe) : NONE])
+  // Where too much differs from what is kept, what is prominent stands alone.
+  if (!around) return { features: prominent.features, truncated: true }
+  const merged = recipe.kind === 'polygon' ? mergedPolygons(request, recipe, around, prominent.shown)
+    : recipe.kind === 'line' ? mergedLines(request, recipe, around)
+    : await mergedPoints(store, request, recipe, around)
+  return { features: [...merged, ...prominent.features], truncated: prominent.truncated }
 }
 
-/** From how many metres on a feature is itself at a zoom: 1/128 of a tile, and what the index of prominent features holds. */
-export function prominentAt(z: number): number {
-  const [west, , east] = tileBounds3857({ z, x: 0, y: 0 })
-  return Math.max(PROMINENT_M, (east - west) / 128)
+/** A cell beside the tile's own, or this itself: so many tiles to the east and to the south. */
+interface Beside { readonly cell: Cell; readonly dx: number; readonly dy: number }
+
+/** The cells of a tile and its neighbours, whose edges lie in its margin. Null where too much would have to be made. */
+async function cellsAround(store: Store, { layer, branch, asOf, tile }: GeneralisedRequest, recipe: Recipe): Promise<Beside[] | null> {
+  const scene = await sceneOf(store, layer, recipe, branch, asOf, tile)
+  const places = [-1, 0, 1].flatMap(dy => [-1, 0, 1].map(dx => ({ dx, dy, tile: { z: tile.z, x: tile.x + dx, y: tile.y + dy } }))).filter(({ tile }) => isTile(tile))
+  try {
+    const cells: Beside[] = []
+    for (const { dx, dy, tile } of places) cells.push({ dx, dy, cell: await keptCellsOf(store).cell(scene, tile) })
+    return cells
+  } catch (error) {
+    if (error instanceof TooMuch) return null
+    throw error
+  }
 }
 
-async function prominentFeatures(store: Store, { layer, branch, asOf, reader, tile, properties }: GeneralisedRequest) {
+/** What is drawn itself, before it is cut to the tile. */
+interface Shown { readonly category: Category; readonly shape: Shape }
+
+interface Prominent { readonly features: readonly TileFeature[]; readonly shown: readonly Shown[]; readonly truncated: boolean }
+const NONE: Prominent = { features: [], shown: [], truncated: false }
+
+async function prominentFeatures(store: Store, { layer, branch, asOf, reader, tile, properties }: GeneralisedRequest, recipe: Recipe): Promise<Prominent> {
   const box = tileBounds3857(tile)
   const size = box[2] - box[0]
   const columns = tileColumns(layer, reader, properties)
   const importance = importanceSql(layer, reader, 'v')
   const rows = await store.view({
     layer, branch, asOf, reader, bbox: { box: grow(box, size * TILE_MARGIN), srid: 3857 },
-    columns: attributesAmong(layer, reader, [...columns.map(({ name }) => name), layer.importance ?? '']),
+    columns: attributesAmong(layer, reader, [...columns.map(({ name }) => name), layer.importance ?? '', recipe.category ?? '']),
   })
-  const found = await sql<{ id: number; SHAPE: Buffer | null } & Record<string, TileValue>>`
-    select v.id as id, st_asbinary(st_simplify(v.geom_3857, ${sql.lit((size / EXTENT) * TOLERANCE)}, true), 'NDR') as "SHAPE"${sql.join(columns.map(column => sql`, ${tileValueSql(column, 'v')} as ${sql.ref(column.name)}`), sql``)}
+  // Names in capitals are ours: no column has one.
+  const found = await sql<{ ID: number; SHAPE: Buffer | null; CATEGORY: unknown } & Record<string, TileValue>>`
+    select v.id as "ID", st_asbinary(st_simplify(v.geom_3857, ${sql.lit((size / EXTENT) * TOLERANCE)}, true), 'NDR') as "SHAPE",
+      ${recipe.category === null ? sql`null` : sql.ref(`v.${recipe.category}`)} as "CATEGORY"${sql.join(columns.map(column => sql`, ${tileValueSql(column, 'v')} as ${sql.ref(column.name)}`), sql``)}
     from ${rows} as v where ${prominenceSql(layer, 'v')} >= ${sql.lit(prominentAt(tile.z))}
     order by ${importance ? sql`${importance} desc nulls last, ` : sql``}v.id limit ${sql.lit(CAP + 1)}`.execute(store.pool(reader.clearance))
   const square = { west: box[0], north: box[3], unitsPerMetre: EXTENT / size }
-  const features = found.rows.slice(0, CAP).flatMap((row): TileFeature[] => {
-    const drawn = row.SHAPE ? drawnParts(readShape(row.SHAPE, square)) : []
-    if (drawn.length === 0) return []
-    return [{ id: row.id, kind: layer.geometry === 'line' ? 'line' : 'polygon', parts: drawn, properties: Object.fromEntries(columns.map(({ name }) => [name, row[name]!])) }]
-  })
-  return { features, truncated: found.rows.length > CAP }
+  const shown: Shown[] = []
+  const features: TileFeature[] = []
+  for (const row of found.rows.slice(0, CAP)) {
+    if (!row.SHAPE) continue
+    const shape = readShape(row.SHAPE, square)
+    const parts = partsWithin(shape)
+    if (parts.length === 0) continue
+    shown.push({ category: recipe.categoryOf(row.CATEGORY), shape })
+    features.push({ id: row.ID, kind: shape.kind, parts, properties: Object.fromEntries(columns.map(({ name }) => [name, row[name]!])) })
+  }
+  return { features, shown, truncated: found.rows.length > CAP }
 }
 
-function drawnParts(shape: Shape): Int32Array[] {
+function partsWithin(shape: Shape): Int32Array[] {
   return clip(shape, -MARGIN, EXTENT + MARGIN).parts.flatMap(part => rounded(shape.kind, part) ?? [])
+}
+
+/** Pixels of the margin, and units of a pixel. */
+const UNITS_PER_PIXEL = EXTENT / PIXELS
+const MARGIN_PIXELS = MARGIN / UNITS_PER_PIXEL
+/** Patches, and holes in them, of fewer pixels are not drawn. */
+const LEAST_PIXELS = 4
+
+/** Patches of all that is not drawn itself, a feature a category. */
+function mergedPolygons(request: GeneralisedRequest, recipe: Recipe, around: readonly Beside[], shown: readonly Shown[]): TileFeature[] {
+  const side = PIXELS + 2 * MARGIN_PIXELS
+  const plates = new Map<Category, { count: number; readonly shares: Float64Array }>()
+  for (const { cell, dx, dy } of around) {
+    for (const { category, count, shares } of (cell as PolygonCell).plates) {
+      const plate = plates.get(category) ?? { count: 0, shares: new Float64Array(side * side) }
+      plates.set(category, plate)
+      paste(plate.shares, side, shares, PIXELS, MARGIN_PIXELS + dx * PIXELS, MARGIN_PIXELS + dy * PIXELS)
+      if (dx === 0 && dy === 0) plate.count = count
+    }
+  }
+  for (const [category, plate] of plates) {
+    const own = shown.filter(each => each.category === category).map(({ shape }) => shape)
+    plate.count -= own.filter(hasMiddleInTile).length
+    const coverage = new Coverage(side, UNITS_PER_PIXEL, -MARGIN)
+    for (const { parts } of own) coverage.add(parts)
+    coverage.shares().forEach((share, at) => { plate.shares[at]! -= Math.min(1, share) * 255 })
+  }
+  const list = [...plates]
+  const rings = patches(list.map(([, plate]) => plate), { side, unitsPerPixel: UNITS_PER_PIXEL, origin: -MARGIN, tolerance: UNITS_PER_PIXEL * 0.6, leastArea: LEAST_PIXELS * UNITS_PER_PIXEL ** 2 })
+  return list.flatMap(([category, { count }], i): TileFeature[] => {
+    const parts = partsWithin({ kind: 'polygon', parts: rings[i]! })
+    return parts.length === 0 ? [] : [{ id: null, kind: 'polygon', parts, properties: mergedProperties(request, recipe, category, count) }]
+  })
+}
+
+function hasMiddleInTile({ parts }: Shape): boolean {
+  const box = boxOf(parts)!
+  const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
+  return x >= 0 && y >= 0 && x < EXTENT && y < EXTENT
+}
+
+/** Lines that look the same are one feature. */
+function mergedLines(request: GeneralisedRequest, recipe: Recipe, around: readonly Beside[]): TileFeature[] {
+  const { layer, reader, tile, properties } = request
+  const tiled = new Set(tileColumns(layer, reader, properties).map(({ name }) => name))
+  const features = new Map<string, { readonly group: LineGroup; count: number; rank: number | null; readonly parts: Int32Array[] }>()
+  for (const { cell, dx, dy } of around) {
+    for (const group of (cell as LineCell).groups) {
+      if (group.mergedTo < tile.z) continue
+      const key = JSON.stringify([group.category, group.name])
+      const feature = features.get(key) ?? { group, count: 0, rank: group.rank, parts: [] }
+      features.set(key, feature)
+      if (dx === 0 && dy === 0) { feature.count = group.count; feature.rank = group.rank }
+      const lines = dx === 0 && dy === 0 ? group.lines : group.lines.map(line => line.map((v, i) => v + (i % 2 === 0 ? dx : dy) * EXTENT))
+      feature.parts.push(...partsWithin({ kind: 'line', parts: lines }))
+    }
+  }
+  return [...features.values()].filter(({ parts }) => parts.length > 0).map(({ group, count, rank, parts }): TileFeature => ({
+    id: null, kind: 'line', parts,
+    properties: {
+      ...mergedProperties(request, recipe, group.category, count),
+      ...(recipe.name !== null && tiled.has(recipe.name) && { [recipe.name]: group.name }),
+      ...(recipe.rank !== null && recipe.rank !== recipe.category && rank !== null && tiled.has(recipe.rank) && { [recipe.rank]: Math.round(rank * 10) / 10 }),
+    },
+  }))
+}
+
+/** A point that stands for itself is a feature as always; one that stands for several says for how many. */
+async function mergedPoints(store: Store, request: GeneralisedRequest, recipe: Recipe, around: readonly Beside[]): Promise<TileFeature[]> {
+  const spots = around.flatMap(({ cell, dx, dy }) => (cell as PointCell).spots.map(spot => ({ ...spot, x: spot.x + dx * EXTENT, y: spot.y + dy * EXTENT })))
+    .filter(({ x, y }) => x >= -MARGIN && y >= -MARGIN && x <= EXTENT + MARGIN && y <= EXTENT + MARGIN)
+  const attributes = await attributesOf(store, request, spots.filter(({ count }) => count === 1).map(({ id }) => id))
+  return spots.map(({ x, y, id, count, category }) => {
+    const own = count === 1 ? attributes.get(id) : undefined
+    return { id: own ? id : null, kind: 'point', parts: [Int32Array.of(x, y)], properties: own ?? mergedProperties(request, recipe, category, count) }
+  })
+}
+
+async function attributesOf(store: Store, { layer, branch, asOf, reader, tile, properties }: GeneralisedRequest, ids: readonly number[]): Promise<Map<number, TileFeature['properties']>> {
+  if (ids.length === 0) return new Map()
+  const columns = tileColumns(layer, reader, properties)
+  const box = tileBounds3857(tile)
+  const rows = await store.view({
+    layer, branch, asOf, reader, bbox: { box: grow(box, (box[2] - box[0]) * TILE_MARGIN), srid: 3857 }, columns: attributesAmong(layer, reader, columns.map(({ name }) => name)),
+  })
+  const found = await sql<{ ID: number } & Record<string, TileValue>>`
+    select v.id as "ID"${sql.join(columns.map(column => sql`, ${tileValueSql(column, 'v')} as ${sql.ref(column.name)}`), sql``)}
+    from ${rows} as v where v.id = any(${ids}::int8[])`.execute(store.pool(reader.clearance))
+  return new Map(found.rows.map(({ ID, ...row }) => [ID, row]))
+}
+
+/** `merged` says how many features of the tile stand together there; there is no id. */
+function mergedProperties({ layer, reader, properties }: GeneralisedRequest, recipe: Recipe, category: Category, count: number): TileFeature['properties'] {
+  const told = recipe.category !== null && category !== null && tileColumns(layer, reader, properties).some(({ name }) => name === recipe.category)
+  return { ...(told && { [recipe.category!]: category }), merged: Math.max(1, count) }
 }
