@@ -30,6 +30,7 @@ import { registerJobs as registerScenarioJobs } from './scenarios/jobs.js'
 import { operations as scenarioOperations } from './scenarios/operations.js'
 import { ensureSampleRun } from './scenarios/sample.js'
 import { checkDatabase, connectionOf, openCluster } from './store/cluster.js'
+import { registerJobs as registerStaticJob } from './static/jobs.js'
 import { registerJobs as registerSyncJob } from './sources/jobs.js'
 import { operations as sourceOperations } from './sources/operations.js'
 import { startScheduler } from './sources/scheduler.js'
@@ -64,6 +65,7 @@ function registerJobs(jobs: LocalJobs) {
   registerSampleJob(jobs)
   registerImportJobs(jobs)
   registerExportJobs(jobs)
+  registerStaticJob(jobs)
   registerSyncJob(jobs)
   registerScenarioJobs(jobs)
   registerQualityJobs(jobs)
