@@ -23,6 +23,7 @@ import type { LocalJobs } from './operations/jobs-impl.js'
 import type { Operation } from './operations/operation.js'
 import { operations as jobOperations } from './operations/operations.js'
 import { operations as ogcOperations } from './ogc/operations.js'
+import { registerJobs as registerTileJob } from './ogc/tiles/jobs.js'
 import { start as startQuality } from './quality/background.js'
 import { registerJobs as registerQualityJobs } from './quality/jobs.js'
 import { operations as qualityOperations } from './quality/operations.js'
@@ -66,6 +67,7 @@ function registerJobs(jobs: LocalJobs) {
   registerImportJobs(jobs)
   registerExportJobs(jobs)
   registerStaticJob(jobs)
+  registerTileJob(jobs)
   registerSyncJob(jobs)
   registerScenarioJobs(jobs)
   registerQualityJobs(jobs)

@@ -14,6 +14,8 @@ import { firstStart, openBackend, OPERATIONS, ready } from './compose.js'
 import type { Backend } from './compose.js'
 import type { Config } from './config.js'
 import { problemBody, Problem } from './errors.js'
+import { tileFolder } from './ogc/tiles/jobs.js'
+import { tileCacheOf } from './ogc/tiles/tile-cache.js'
 
 /** What /readyz tells. */
 interface Readiness { ready: boolean; progress: number; message: string; ping?: () => Promise<unknown> }
@@ -29,6 +31,7 @@ export async function serve(config: Config): Promise<void> {
   try {
     backend = await openBackend(config)
     const { db } = backend.store
+    tileCacheOf(backend.store).keepOnDisk({ directory: tileFolder(config) })
     state.ping = () => sql`select 1`.execute(db)
     app = createListener(backend, config)
     backend.jobs.start()

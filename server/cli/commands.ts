@@ -7,6 +7,7 @@ import { register as federation } from '../federation/command.js'
 import { register as feed } from '../feed/command.js'
 import { register as history } from '../history/command.js'
 import { register as imports } from '../import/command.js'
+import { register as tiles } from '../ogc/tiles/command.js'
 import { register as jobs } from '../operations/command.js'
 import { register as sources } from '../sources/command.js'
 import { register as quality } from '../quality/command.js'
@@ -16,4 +17,4 @@ import { register as terrain } from '../terrain/command.js'
 import { register as city } from './city-command.js'
 import type { CliContext } from './context.js'
 
-export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, sample, imports, exports, staticExport, sources, scenarios, quality, jobs, access, feed, federation, history, terrain]
+export const COMMANDS: readonly ((program: Command, cli: CliContext) => void)[] = [city, sample, imports, exports, tiles, staticExport, sources, scenarios, quality, jobs, access, feed, federation, history, terrain]
