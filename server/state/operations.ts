@@ -10,6 +10,7 @@ import { badParameter, notFound } from '../errors.js'
 import { timed } from '../http/timing.js'
 import { AS_OF, COLLECTION_ID, FILTER, FILTER_CRS, FILTER_LANG } from '../ogc/common/parameters.js'
 import { vary } from '../ogc/common/respond.js'
+import { PART } from '../ogc/common/tile-address.js'
 import { parseAsOf } from '../ogc/common/time.js'
 import { layerOf } from '../ogc/features/layers.js'
 import { itemsQuery } from '../ogc/features/query.js'
@@ -36,6 +37,7 @@ export const operations: readonly Operation[] = [{
   parameters: [
     COLLECTION_ID, path('z', 'Zoom of the 3D tile.'), path('x', 'Column from the west.'), path('y', 'Row from the north.'), AS_OF,
     { name: 'rev', in: 'query', description: 'Revision in the address of the 3D tile: the rows are those of that tile.', schema: Type.Integer({ minimum: 0 }) },
+    PART,
     query('run', 'Id of a flood run: depths, arrival, damage. depth_max_m is null where nothing was computed and 0 where it stayed dry.', 60),
     FILTER, FILTER_LANG, FILTER_CRS,
     query('compare', 'A scenario’s id, `main`, an RFC 3339 instant or a revision: what of the tile is the same, changed or removed there. Together with run: another run, for the difference in depth.', 60),
@@ -55,7 +57,7 @@ async function sendState(call: Call, response: Response): Promise<void> {
   const tiles = tiles3dOf(store)
   const snapshot = await tiles.snapshot({ layer, branch: call.branch, asOf: parseAsOf(call.params.asOf), reader: call.reader }, call.params.rev)
   const question = await questionOf(call)
-  const rows = await timed(response, 'rows', () => tiles.rowsOf(snapshot, tile))
+  const rows = await timed(response, 'rows', () => tiles.rowsOf(snapshot, tile, call.params.part))
   const key = [layer.id, schemaVersion(layer), call.branch, call.reader.clearance, tileName(tile), rows.version, question.key].join('\n')
   vary(response)
   if (notModified(call, response, etag('state', key), 'live')) return

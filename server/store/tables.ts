@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { STORE_COLUMNS, type Classification, type Column, type ColumnType, type Layer } from '../../layers/layer.js'
 import { hasProminence, PROMINENT_M, prominenceText } from './prominence.js'
 import { CLASSES, covers, roleOf, visibleColumns } from './rights.js'
+import { keyIndex } from './tile-keys.js'
 
 const NAME = /^[a-z][a-z0-9_]{0,50}$/
 
@@ -158,7 +159,8 @@ function tableColumns(layer: Layer, schema: LayerSchema): readonly TableColumn[]
 function indexes(layer: Layer, schema: LayerSchema, trigrams: boolean): string[] {
   const index = (what: string, definition: string, unique = '') =>
     `create ${unique}index if not exists ${quote(indexName(layer.id, what))} on ${schema}.${quote(layer.id)} ${definition};`
-  const spatial = ['geom', 'geom_3857'].map(column => index(column, `using gist (${column})`))
+  const keys = schema === 'runs' ? null : keyIndex(layer)
+  const spatial = [...['geom', 'geom_3857'].map(column => index(column, `using gist (${column})`)), ...(keys ? [index('tile_key', keys)] : [])]
   if (schema === 'runs') return spatial
   if (schema === 'history') return [...spatial, index('id', '(id, revision)'), index('retired', '(retired_revision)')]
   if (schema === 'branch') return [

@@ -20,10 +20,10 @@ export async function prepareShapes(store: Store, of: TilesOf, rows: readonly Ro
 }
 
 /** How far walls reach into the ground, so that houses on slopes do not float; metres. */
-const FOUNDATION_M = 1.5
+export const FOUNDATION_M = 1.5
 /** Drawn height of extrusions about which nothing is known, and of a storey; metres. */
-const DEFAULT_HEIGHT_M = 3.5
-const STOREY_M = 3.3
+export const DEFAULT_HEIGHT_M = 3.5
+export const STOREY_M = 3.3
 /** A building stands at least this far out of the highest ground around it; metres. */
 const LEAST_ABOVE_M = 2.5
 
@@ -98,7 +98,7 @@ function axisLevel({ threeD }: Layer, row: Row, radius: number, terrain: number,
 }
 
 /** Height, crest and side slope of banks about which nothing is known: metres, and metres outwards a metre down. */
-const DEFAULT_BANK_M = 2
+export const DEFAULT_BANK_M = 2
 const DEFAULT_CREST_M = 3
 const BANK_SLOPE = 2
 /** Width of a wall about which nothing is known, metres. */
@@ -186,7 +186,7 @@ const USUAL_HEIGHT_M = { tree: 6, post: 2, camera: 5 } as const
 
 function widthOf(shape: SymbolShape, height: number, crown: number | null, isBuried: boolean): number {
   if (shape === 'tree') return crown ?? height * 0.6
-  if (shape === 'camera') return 0.8
+  if (shape === 'camera') return 1.2
   return isBuried ? 1 : Math.min(2.5, Math.max(0.3, height / 6))
 }
 

@@ -9,9 +9,8 @@ import type { Reader, Row, Store } from '../store/store.js'
 import type { Looks, TileJob } from './encode.js'
 import type { PropertyColumn, Texture } from './glb.js'
 import { groundUnder } from './ground.js'
-import type { PlacedFeature, TilesOf } from './layer-tiles.js'
+import type { TilesOf } from './layer-tiles.js'
 import { prepareShapes } from './prepare.js'
-import type { TileNode } from './tree.js'
 
 /** What a tile is of. */
 export interface TileRows {
@@ -19,12 +18,6 @@ export interface TileRows {
   readonly which: RawBuilder<unknown>
   /** Middle of its content, CRS84 degrees: positions are metres from here. */
   readonly centre: readonly [lon: number, lat: number]
-}
-
-/** The rows of a node of the tree, ready to be encoded elsewhere. */
-export function readTile(store: Store, of: TilesOf, node: TileNode<PlacedFeature>): Promise<TileJob> {
-  const [west, south, east, north] = (node.content ?? node.bounds).box
-  return readRows(store, of, { which: sql`v.id = any(${node.features.map(feature => feature.id)}::int8[])`, centre: [(west + east) / 2, (south + north) / 2] })
 }
 
 /** The rows of a tile in the order of their ids, ready to be encoded elsewhere: equal tiles have equal bytes. */

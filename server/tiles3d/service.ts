@@ -1,32 +1,43 @@
-/** 3D tiles on demand: trees and encoded tiles, each made once and kept while memory lasts. */
+/** 3D tiles on demand: which tiles there are, and each encoded once and kept while memory lasts. */
 import { sql, type RawBuilder } from 'kysely'
+import type { BBox } from '../../core/bbox.js'
 import type { Tile } from '../../core/tile-matrix.js'
+import type { Layer } from '../../layers/layer.js'
 import { notFound } from '../errors.js'
 import { noteTileRead } from '../store/access-log.js'
 import type { Store } from '../store/store.js'
+import { COARSEST_LEVEL, finestLevel, inTile, type TilePart } from '../store/tile-keys.js'
 import { schemaVersion } from '../ogc/features/validator.js'
 import { SingleFlightCache } from './cache.js'
 import { EncodePool, type EncodedTile } from './encode-pool.js'
 import { GENERATOR } from './encode.js'
-import { buildLayerTree, tileName, tilesRevision, type LayerTree, type TilesOf } from './layer-tiles.js'
-import { readTile } from './read-tile.js'
+import { implicitSubtree, implicitTilesetJson, type ImplicitRoot } from './implicit.js'
+import { tileName, tilesRevision, type TilesOf } from './layer-tiles.js'
+import { readRows } from './read-tile.js'
+import { boxOf, isLeaf, nodeAt, tilesOf, type Stats, type TreeLimits, type TreeTile } from './tree.js'
+import { Trees, type LayerTree } from './trees.js'
 import { tilesetJson } from './tileset.js'
 
 const TILES_BYTES = 192 * 2 ** 20
-const TREES_BYTES = 256 * 2 ** 20
-/** Measured: an entry of a tree with its box and its share of the node. */
-const BYTES_A_FEATURE = 320
 
-/** One snapshot of a layer: everything of it belongs to this revision. */
+/** Rows of a layer, pinned to a revision. */
 export interface Snapshot extends TilesOf {
   readonly revision: number
-  /** What was asked for, where it was pinned to an older revision than the present. */
-  readonly present?: TilesOf
+}
+
+/** A tile as it stands: the rows of `of` (pinned, for good where `asOf` is a revision) that are in `tile`, ascending by id. */
+export interface PlacedTile {
+  readonly of: TilesOf
+  readonly tile: TilePart
+  /** Since when it is what it is. */
+  readonly rev: number
+  /** Around its features, CRS84 degrees. */
+  readonly box: BBox
 }
 
 /** Which rows a tile shows. */
 export interface RowsOfTile {
-  readonly of: Snapshot
+  readonly of: TilesOf
   /** A condition on the rows `v` of the layer. */
   readonly which: RawBuilder<unknown>
   /** The revision since which they are what they are, and what tells them from others. */
@@ -34,21 +45,22 @@ export interface RowsOfTile {
   readonly version: string
 }
 
-/** A tree, and since which revision each of its tiles is what it is. */
-interface DatedTree extends LayerTree { readonly since: ReadonlyMap<string, number> }
-/** The tiles of the newest tree so far. */
-interface Dates { readonly revision: number; readonly tiles: ReadonlyMap<string, { readonly hash: string; readonly since: number }> }
-/** Layers, branches and clearances of which tiles keep their dates, the last that were looked at. */
-const DATED_FAMILIES = 500
+/** Features up to which a cell is one tile. */
+const usualLimits = ({ threeD }: Layer): TreeLimits => ({ leaf: threeD?.form === 'instance' ? 3000 : 1000 })
 
 export class Tiles3d {
   readonly #store: Store
-  readonly #trees = new SingleFlightCache<DatedTree>(TREES_BYTES, tree => 1000 + tree.count * BYTES_A_FEATURE)
+  readonly #trees: Trees
+  readonly #limitsOf: (layer: Layer) => TreeLimits
   readonly #tiles = new SingleFlightCache<EncodedTile>(TILES_BYTES, tile => tile.gzip.length + 200)
   readonly #pool = new EncodePool()
-  readonly #dates = new Map<string, Dates>()
 
-  constructor(store: Store) { this.#store = store }
+  /** `limitsOf`: how many features a layer's tile may hold before its cell is divided. */
+  constructor(store: Store, limitsOf: (layer: Layer) => TreeLimits = usualLimits) {
+    this.#store = store
+    this.#limitsOf = limitsOf
+    this.#trees = new Trees(store)
+  }
 
   /**
    * The rows that a request means, pinned to their revision. `rev` (in the addresses of a tileset's tiles) asks for the state
@@ -56,74 +68,128 @@ export class Tiles3d {
    */
   async snapshot(of: TilesOf, rev?: number): Promise<Snapshot> {
     const revision = await tilesRevision(this.#store, of)
-    if (rev === undefined || rev >= revision || of.layer.kind === 'run') return { ...of, revision }
-    return { ...of, asOf: rev, revision: await tilesRevision(this.#store, { ...of, asOf: rev }), present: of }
+    if (rev === undefined || of.layer.kind !== 'city') return { ...of, revision }
+    // A tree may be ahead of what was just asked for: its addresses are good all the same.
+    const pinned = Math.min(rev, Math.max(revision, this.#trees.known(of)?.revision ?? 0))
+    return { ...of, asOf: pinned, revision: pinned }
   }
 
-  /** Each tile's address names the first revision at which it was what it is: an edit changes only the addresses of tiles it changes. */
+  /** The tiles of a layer, the topmost with those below it; null without features. */
+  async tiles(snapshot: Snapshot): Promise<TreeTile | null> {
+    return tilesOf((await this.#trees.get(snapshot, snapshot.revision)).root, this.#limitsOf(snapshot.layer))
+  }
+
+  /**
+   * The explicit tileset. Each tile's address names its part and the revision since which it is what it is: an edit changes
+   * only the addresses of tiles it changes, and an address never means anything else.
+   */
   async tileset(snapshot: Snapshot, query: Readonly<Record<string, string>>): Promise<object> {
     await noteTileRead(this.#store.db, snapshot)
-    const tree = await this.#tree(snapshot)
-    const queryOf = (tile: Tile) => `?${new URLSearchParams({ ...query, rev: String(tree.since.get(tileName(tile)) ?? snapshot.revision) })}`
-    return tilesetJson(tree.root, { query: queryOf, generator: GENERATOR, title: snapshot.layer.title.en })
-  }
-
-  /** Throws a 404 Problem for a tile that the tileset does not name, a 503 when too many wait. */
-  async tile(snapshot: Snapshot, tile: Tile): Promise<EncodedTile> {
-    if (snapshot.present) {
-      // The tile may have stayed what it was; then the old tree need not be built.
-      const present = await this.snapshot(snapshot.present)
-      const since = (await this.#tree(present)).since.get(tileName(tile))
-      if (since !== undefined && since <= snapshot.revision) return this.tile(present, tile)
-    }
-    const tree = await this.#tree(snapshot)
-    const node = tree.tiles.get(tileName(tile))
-    if (!node) throw notFound(`The tileset of “${snapshot.layer.id}” has no tile ${tileName(tile)}. Its tileset.json names those it has.`)
-    await noteTileRead(this.#store.db, snapshot)
-    return this.#tiles.get(`${await this.#family(snapshot)} ${tileName(tile)} ${tree.hashes.get(tileName(tile))}`, async () => this.#pool.encode(await readTile(this.#store, snapshot, node)))
-  }
-
-  /** The rows that `tile` shows, for tables beside it: feature n of the glb is the nth of them by id. Throws a 404 Problem as `tile` does. */
-  async rowsOf(snapshot: Snapshot, tile: Tile): Promise<RowsOfTile> {
-    const name = tileName(tile)
-    if (snapshot.present) {
-      const present = await this.snapshot(snapshot.present)
-      const since = (await this.#tree(present)).since.get(name)
-      if (since !== undefined && since <= snapshot.revision) return this.rowsOf(present, tile)
-    }
-    const { tiles, since, hashes } = await this.#tree(snapshot)
-    const node = tiles.get(name)
-    if (!node) throw notFound(`The tileset of “${snapshot.layer.id}” has no tile ${name}. Its tileset.json names those it has.`)
-    return { of: snapshot, which: sql`v.id = any(${node.features.map(feature => feature.id)}::int8[])`, since: since.get(name)!, version: hashes.get(name)! }
-  }
-
-  async #tree(snapshot: Snapshot): Promise<DatedTree> {
-    const family = await this.#family(snapshot)
-    return this.#trees.get(`${family} ${snapshot.revision}`, async () => {
-      const tree = await buildLayerTree(this.#store, snapshot)
-      return { ...tree, since: this.#dated(family, snapshot, tree) }
+    const tree = await this.#trees.get(snapshot, snapshot.revision)
+    const { geoidOffset } = await this.#store.city()
+    return tilesetJson(tilesOf(tree.root, this.#limitsOf(snapshot.layer)), {
+      geoidOffset, generator: GENERATOR, title: snapshot.layer.title.en,
+      query: tile => `?${new URLSearchParams({ ...query, rev: String(sinceOf(snapshot, tree, tile.content!)), part: tile.part })}`,
     })
   }
 
-  /** Since which revision each tile is what it is, as far as this process has seen: a tile keeps its date while its hash stays. */
-  #dated(family: string, { asOf, layer, revision }: Snapshot, { hashes }: LayerTree): ReadonlyMap<string, number> {
-    const seen = this.#dates.get(family)
-    const since = new Map([...hashes].map(([name, hash]) => {
-      const before = seen?.tiles.get(name)
-      return [name, before && before.hash === hash && before.since <= revision ? before.since : revision]
-    }))
-    if (asOf !== 'now' || layer.kind === 'run' || (seen && seen.revision >= revision)) return since
-    this.#dates.delete(family)
-    this.#dates.set(family, { revision, tiles: new Map([...hashes].map(([name, hash]) => [name, { hash, since: since.get(name)! }])) })
-    if (this.#dates.size > DATED_FAMILIES) this.#dates.delete(this.#dates.keys().next().value!)
-    return since
+  /** The same tiles by implicit tiling, for clients that count tiles instead of reading them. */
+  async implicitTileset(snapshot: Snapshot, query: Readonly<Record<string, string>>): Promise<object> {
+    await noteTileRead(this.#store.db, snapshot)
+    const { geoidOffset } = await this.#store.city()
+    return implicitTilesetJson(await this.tiles(snapshot), { geoidOffset, generator: GENERATOR, title: snapshot.layer.title.en, query })
   }
 
-  /** What the answers to one kind of request have in common, whatever the revision. */
-  async #family({ layer, branch, reader, run }: TilesOf): Promise<string> {
+  /** A subtree of an implicit root, binary. Throws a 404 Problem for one that the tileset does not lead to. */
+  async subtree(snapshot: Snapshot, root: ImplicitRoot, at: Tile): Promise<Uint8Array> {
+    await noteTileRead(this.#store.db, snapshot)
     const { geoidOffset } = await this.#store.city()
-    return [layer.id, schemaVersion(layer), branch, reader.clearance, run ?? '', geoidOffset].join(' ')
+    const subtree = implicitSubtree(await this.tiles(snapshot), root, at, geoidOffset)
+    if (!subtree) throw notFound(`The implicit tileset of “${snapshot.layer.id}” has no subtree ${tileName(at)} below ${tileName(root)}.`)
+    return subtree
   }
+
+  /**
+   * Where a tile's rows are. Without `part` the tree says which of them the tile shows, and since when. With it, and a revision, the address
+   * says all; then the database only confirms that there are rows, and not too many. Throws a 404 Problem where there is no such tile.
+   */
+  async place(snapshot: Snapshot, tile: Tile, part?: TilePart['part']): Promise<PlacedTile> {
+    const { revision: rev, ...of } = snapshot
+    const placed = part !== undefined && typeof of.asOf === 'number'
+      ? this.#known(snapshot, { ...tile, part }) ?? await this.#counted(of, { ...tile, part }, rev)
+      : this.#inTree(await this.#trees.get(snapshot, rev), snapshot, tile)
+    if (!placed || (part ?? placed.tile.part) !== placed.tile.part) throw notFound(`The tileset of “${snapshot.layer.id}” has no tile ${tileName(tile)}. Its tileset.json names those it has.`)
+    return placed
+  }
+
+  /** Throws a 404 Problem for a tile that the tileset does not name, a 503 when too many wait. */
+  async tile(snapshot: Snapshot, tile: Tile, part?: TilePart['part']): Promise<EncodedTile> {
+    return this.encoded(await this.place(snapshot, tile, part))
+  }
+
+  /** The rows that `tile` shows, for tables beside it: feature n of the glb is the nth of them by id. Throws a 404 Problem as `tile` does. */
+  async rowsOf(snapshot: Snapshot, tile: Tile, part?: TilePart['part']): Promise<RowsOfTile> {
+    const placed = await this.place(snapshot, tile, part)
+    return { of: placed.of, which: inTile(placed.of.layer, 'v', placed.tile), since: placed.rev, version: `${placed.tile.part} ${placed.rev}` }
+  }
+
+  async encoded({ of, tile, rev, box: [west, south, east, north] }: PlacedTile): Promise<EncodedTile> {
+    await noteTileRead(this.#store.db, of)
+    const { geoidOffset } = await this.#store.city()
+    const { layer, branch, reader, run = '' } = of
+    const key = [layer.id, schemaVersion(layer), branch, reader.clearance, run, geoidOffset, tileName(tile), tile.part, rev].join(' ')
+    return this.#tiles.get(key, async () => this.#pool.encode(await readRows(this.#store, of, { which: inTile(layer, 'v', tile), centre: [toCentimetre((west + east) / 2), toCentimetre((south + north) / 2)] })))
+  }
+
+  /** A tile of a tree; undefined where the tree has none there. */
+  #inTree(tree: LayerTree, { revision, ...of }: Snapshot, tile: Tile): PlacedTile | undefined {
+    const limits = this.#limitsOf(of.layer)
+    const node = nodeAt(tree.root, tile)
+    if (!node || tile.z < COARSEST_LEVEL || hasLeafAbove(tree, tile, limits)) return undefined
+    const part = isLeaf(node, limits) ? 'all' : 'own'
+    const content = part === 'all' ? node.all : node.own
+    if (content.count === 0) return undefined
+    const rev = sinceOf(of, tree, content)
+    // Rows as of then are the rows of now, and stay so whatever is written meanwhile.
+    return { of: of.layer.kind === 'city' ? { ...of, asOf: rev } : of, tile: { ...tile, part }, rev, box: boxOf(content) }
+  }
+
+  /** A tile of the present tree, as far as that is known, where it is unchanged since the revision that is asked for. */
+  #known(snapshot: Snapshot, tile: TilePart): PlacedTile | undefined {
+    const tree = this.#trees.known(snapshot)
+    const placed = tree && this.#inTree(tree, snapshot, tile)
+    return placed && placed.tile.part === tile.part && placed.rev <= snapshot.revision ? placed : undefined
+  }
+
+  /** A tile of any time as the rows make it, no larger than a tree would have given it; undefined where they make none. */
+  async #counted(of: TilesOf, tile: TilePart, rev: number): Promise<PlacedTile | undefined> {
+    const { layer, reader } = of
+    if (tile.z < COARSEST_LEVEL || tile.z > finestLevel(layer)) return undefined
+    const { leaf } = this.#limitsOf(layer)
+    const view = await this.#store.view({ ...of, columns: [] })
+    const { rows: [few] } = await sql<{ n: number; west: number; south: number; east: number; north: number }>`
+      select count(*)::int4 as n, min(st_xmin(geom)) as west, min(st_ymin(geom)) as south, max(st_xmax(geom)) as east, max(st_ymax(geom)) as north
+      from (select v.geom from ${view.as('v')} where ${inTile(layer, 'v', tile)} ${tile.part === 'all' ? sql`limit ${leaf + 1}` : sql``}) as few`.execute(this.#store.pool(reader.clearance))
+    const { n, west, south, east, north } = few!
+    return n > 0 && (tile.part === 'own' || n <= leaf) ? { of, tile, rev, box: [west, south, east, north] } : undefined
+  }
+}
+
+/** Degrees to a centimetre: however a box was found, its middle is the same. */
+const toCentimetre = (degrees: number) => Math.round(degrees * 1e7) / 1e7
+
+/** The first revision from which on the content is what it is. */
+function sinceOf({ layer }: TilesOf, tree: LayerTree, content: Stats): number {
+  return layer.kind === 'city' ? Math.max(content.since, content.draped ? tree.terrain : 0) : tree.revision
+}
+
+/** A tile that shows its whole cell has none below it. */
+function hasLeafAbove(tree: LayerTree, { z, x, y }: Tile, limits: TreeLimits): boolean {
+  for (let up = COARSEST_LEVEL; up < z; up++) {
+    const above = nodeAt(tree.root, { z: up, x: x >> (z - up), y: y >> (z - up) })
+    if (above && isLeaf(above, limits)) return true
+  }
+  return false
 }
 
 const services = new WeakMap<Store, Tiles3d>()

@@ -11,6 +11,12 @@ export const REV: Parameter = {
   description: 'Revision that the answer stands on, as the tileset or TileJSON writes it: such an answer never changes.',
 }
 
+/** Of 3D tiles only. */
+export const PART: Parameter = {
+  name: 'part', in: 'query', schema: Type.Union([Type.Literal('own'), Type.Literal('all')]),
+  description: 'Whether a 3D tile holds only what stands at its zoom (own) or everything below it too (all), as the tileset writes it.',
+}
+
 /** Throws a Problem for a tile that the matrix set does not have. */
 export function tileOf({ params }: Call): Tile {
   const tile = { z: params.z, x: params.x, y: params.y }
