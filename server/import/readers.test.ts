@@ -7,6 +7,7 @@ import { PbfWriter } from 'pbf'
 import t from 'tap'
 import type { Feature } from '../../core/feature.js'
 import { fromWkb } from '../../core/geometry/wkb.js'
+import { VN2000_PROJ4 } from '../../core/vn2000.js'
 import { parseCrs, sridOfWkt } from './crs.js'
 import { encodeGeometry } from './ewkb.js'
 import { footprint } from './footprint.js'
@@ -311,6 +312,16 @@ t.test('terrain rasters: GeoTIFF, HGT and ASCII grid', async t => {
   const degrees = gridRaster({ heights: Cells.of([1, 2, 3, 4], 2, 2), rows: 2, cols: 2, west: 108, north: 16, cellX: 1, cellY: 1, srid: 4326 }, '+proj=longlat +datum=WGS84 +no_defs')
   t.strictSame([degrees.height(108, 16), degrees.height(108.5, 15.5), degrees.height(109.4, 14.6), degrees.height(110, 16)], [1, 2.5, 4, NaN])
   t.strictSame(degrees.bounds, [107.5, 14.5, 109.5, 16.5])
+
+  const metric = gridRaster({ heights: Cells.of(Float32Array.from({ length: 400 }, (_, i) => (i * 37) % 101), 20, 20), rows: 20, cols: 20, west: 545_000, north: 1_776_000, cellX: 30, cellY: 30, srid: 5899 }, VN2000_PROJ4[5899]!)
+  const [west, south, east, north] = metric.bounds
+  const [lons, lats] = [Float64Array.from({ length: 45 }, (_, i) => west + ((east - west) * i) / 44), Float64Array.from({ length: 70 }, (_, i) => north + ((south - north) * i) / 69)]
+  const together = metric.heights(lons, lats)
+  t.ok(lats.every((lat, j) => lons.every((lon, i) => {
+    const [one, all] = [metric.height(lon, lat), together[j * lons.length + i]!]
+    return one === one && all === all ? Math.abs(one - all) < 0.02 * 101 : true
+  })), 'projected together or one by one: the same to a hundredth of a cell')
+  t.ok(together.filter(h => h === h).length > 2800)
 
   const tile = Buffer.alloc(1201 * 1201 * 2)
   tile.writeInt16BE(700, 0)
