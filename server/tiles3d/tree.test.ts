@@ -166,11 +166,11 @@ const HOUSES: Layer = {
 const FEW = () => ({ leaf: 6 })
 
 /** The rows that each address of a tileset stands for, as `id@revision …`. */
-async function contentsOf(store: Store, service: Tiles3d, branch: Branch, asOf: AsOf): Promise<Map<string, string>> {
+async function contentsOf(store: Store, service: Tiles3d, branch: Branch, asOf: AsOf, known: ReadonlyMap<string, string> = new Map()): Promise<Map<string, string>> {
   const layer = store.catalogue.get('houses')
   const snapshot = await service.snapshot({ layer, branch, asOf, reader: PUBLIC })
   const contents = new Map<string, string>()
-  for (const uri of urisOf((await service.tileset(snapshot, {}) as any).root)) contents.set(uri, await rowsAt(store, service, branch, uri))
+  for (const uri of urisOf((await service.tileset(snapshot, {}) as any).root)) contents.set(uri, known.get(`${branch} ${uri}`) ?? await rowsAt(store, service, branch, uri))
   return contents
 }
 
@@ -213,13 +213,10 @@ t.test('through edits of every kind the kept tree is the tree built anew, and an
   let most = 0
 
   const check = async (on: Branch) => {
-    const now = await contentsOf(store, kept, on, 'now')
+    // An address that is known stands for the rows it stood for: it must not be in a tileset of which they are no part.
+    const now = await contentsOf(store, kept, on, 'now', ever)
     t.strictSame([...now.values()].flatMap(rows => rows.split(' ')).sort(), await allRows(store, on, 'now'), 'each house is in one tile')
-    for (const [uri, rows] of now) {
-      const name = `${on} ${uri}`
-      if (ever.has(name) && ever.get(name) !== rows) t.equal(rows, ever.get(name), `${name} has changed`)
-      ever.set(name, rows)
-    }
+    for (const [uri, rows] of now) ever.set(`${on} ${uri}`, rows)
     const of = { layer, branch: on, asOf: 'now', reader: PUBLIC } as const
     const [step, anew] = [await trees.get(of, await revision()), await new Trees(store).get(of, await revision())]
     t.strictSame(tilesOf(step.root, FEW()), tilesOf(anew.root, FEW()))
