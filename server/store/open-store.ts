@@ -66,6 +66,7 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
 
   const revisionsOf: Store['tileRevisions'] = async (layers, branch, tile, asOf = 'now') =>
     (asOf === 'now' ? tileRevisionsNow(memory, layers, branch, tile) : undefined) ?? tileRevisions(db, layers, branch, tile, asOf)
+  const layerCountNow: Store['layerCountNow'] = layer => memory.isCurrent && layer.kind === 'city' ? memory.count(layer.id, 'main') : undefined
 
   return {
     db, pool, catalogue,
@@ -80,6 +81,8 @@ export async function openStore({ connection, layers }: OpenStoreOptions): Promi
     tileRevision: async (layer, branch, tile, asOf) => (await revisionsOf([layer], branch, tile, asOf))[0]!,
     tileRevisions: revisionsOf,
     tileRevisionsNow: (layers, branch, tile) => tileRevisionsNow(memory, layers, branch, tile),
+    layerCount: async layer => layerCountNow(layer) ?? (await layerSummary(db, layer)).count,
+    layerCountNow,
     layerSummary: (layer, branch) => layerSummary(db, layer, branch),
     onRevision(listener) {
       listeners.add(listener)

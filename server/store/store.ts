@@ -89,6 +89,9 @@ export interface Store {
    * Undefined where only the database knows.
    */
   tileRevisionsNow(layers: readonly Layer[], branch: Branch, tile: Tile): readonly number[] | undefined
+  /** How many features a city layer has on main, from memory where it is there, else from the change log. */
+  layerCount(layer: Layer): Promise<number>
+  layerCountNow(layer: Layer): number | undefined
   /**
    * Counts and padded extents, kept with the change log and never computed live over the city's geometry.
    * On a branch with what it adds and removes; a run layer is counted over the branch's latest successful run.

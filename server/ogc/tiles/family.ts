@@ -37,8 +37,5 @@ export function slotOf(family: Family, { z, x, y }: Tile, version: string): stri
   return `${family.id}/${z}/${x}/${y}${isPresent(family) ? '' : `@${version}`}`
 }
 
-/** From the revisions that a tile stands on, of each layer. */
-export const versionOf = (revisions: readonly number[]): string => revisions.length === 1 ? revisions[0]!.toString(36) : revisions.map(revision => revision.toString(36)).join('.')
-
 /** A weak validator of a tile at its address. */
 export const etagOf = (family: Family, version: string): string => `W/"${family.id}-${version}"`

@@ -12,10 +12,11 @@ import { parseAsOf } from '../common/time.js'
 import { layerOf, layersOf } from '../features/layers.js'
 import { isFixed, notModified } from '../features/validator.js'
 import { unknownProperty } from '../../store/filter-sql.js'
-import { etagOf, familyOf, versionOf } from './family.js'
+import { etagOf, familyOf } from './family.js'
 import { DEEPEST_ZOOM, limits, MATRIX_SET_ID } from './matrix-set.js'
 import { MVT_TYPE, shortWayOf, takesGzip, VARY } from './short-way.js'
 import { tileCacheOf } from './tile-cache.js'
+import { versionAt } from './version.js'
 
 export { MVT_TYPE }
 /** One statement reads them all, so that a tile stays a tile. */
@@ -88,7 +89,7 @@ async function sendTile(call: Call, response: Response, named: readonly Layer[],
   const { branch, reader, params: { run } } = call
   const family = familyOf({ layers, branch, asOf: parseAsOf(call.params.asOf), run, clearance: reader.clearance, properties: wantedProperties(call, named) })
   const { asOf } = family
-  const version = await timed(response, 'revision', async () => versionOf(await store.tileRevisions(layers, branch, tile, asOf)))
+  const version = await timed(response, 'revision', () => versionAt(store, family, tile))
   response.vary(VARY)
   if (notModified(call, response, etagOf(family, version), isFixed(asOf) ? 'fixed' : 'live')) return shortWayOf(store).learn(call.request.originalUrl, family, !refuse)
   await refuse?.()

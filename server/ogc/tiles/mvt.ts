@@ -5,11 +5,12 @@ import { LayerWriter } from '../../../core/mvt/layer-writer.js'
 import { ProtoWriter } from '../../../core/mvt/proto-writer.js'
 import { tileBounds3857, type Tile } from '../../../core/tile-matrix.js'
 import type { Layer } from '../../../layers/layer.js'
-import { GENERALISED_TO, generalisedFeatures, generalises } from '../../store/generalised.js'
+import { generalisedFeatures } from '../../store/generalised.js'
 import type { AsOf, Branch, Reader, Store } from '../../store/store.js'
 import { drawRows, type DrawnLayer } from './draw-rows.js'
 import { CAP, fit, type Drawing } from './fit.js'
 import { tileQuery, type TileQuery } from './tile-query.js'
+import { isGeneralised } from './version.js'
 
 export interface TileRequest {
   readonly layers: readonly Layer[]
@@ -38,7 +39,7 @@ const MOST_BYTES = 32 << 20
  * statement, once nobody waits for the tile any more.
  */
 export async function makeTile(store: Store, request: TileRequest, signal?: AbortSignal): Promise<EncodedTile> {
-  const isFromAfar = await Promise.all(request.layers.map((layer) => isGeneralised(store, request, layer)))
+  const isFromAfar = await Promise.all(request.layers.map((layer) => isGeneralised(store, layer, request.tile)))
   const near = request.layers.filter((_, i) => !isFromAfar[i])
   const far = request.layers.filter((_, i) => isFromAfar[i])
   const drawings = await Promise.all([
@@ -48,25 +49,23 @@ export async function makeTile(store: Store, request: TileRequest, signal?: Abor
   signal?.throwIfAborted()
   const names = request.layers.map(({ id }) => id)
   const { mvt, truncated } = await fit(drawings, names)
+  for (const drawing of drawings) drawing.release()
   return { mvt, truncated: names.filter((name) => truncated.has(name)) }
-}
-
-async function isGeneralised(store: Store, { tile, branch }: TileRequest, layer: Layer): Promise<boolean> {
-  if (tile.z > GENERALISED_TO || layer.kind !== 'city') return false
-  return generalises(layer, (await store.layerSummary(layer, branch)).count, tile.z)
 }
 
 async function drawnFromAfar(store: Store, { tile, branch, asOf, reader, properties }: TileRequest, layer: Layer): Promise<Drawing> {
   const { features, truncated } = await generalisedFeatures(store, { layer, branch, asOf, reader, tile, properties })
+  const writer = drawnFeatures(layer, features)
   return {
-    writers: [drawnFeatures(layer, features)],
+    writers: [writer],
     redraw: ([kept]) => [drawnFeatures(layer, kept ? Array.from(kept.sort(), (n) => features[n]!) : features)],
     truncated: truncated ? [layer.id] : [],
+    release: () => writer.release(),
   }
 }
 
 function drawnFeatures(layer: Layer, features: Iterable<TileFeature>): LayerWriter {
-  const writer = new LayerWriter(layer.id, EXTENT)
+  const writer = LayerWriter.take(layer.id, EXTENT)
   for (const feature of features) writeFeature(writer, feature)
   return writer
 }
@@ -81,35 +80,54 @@ async function drawnFromRows(store: Store, request: TileRequest, layers: readonl
 interface TileRows {
   readonly drawn: readonly DrawnLayer[]
   again(isKept: (row: number) => boolean): readonly DrawnLayer[]
+  release(): void
 }
 
 /** Undefined where more bytes came than are taken in. */
 async function readTile(store: Store, { reader, tile }: TileRequest, { query, plans }: TileQuery, mostBytes: number, signal?: AbortSignal): Promise<TileRows | undefined> {
-  const rows = new BoundedBytes(mostBytes)
+  const rows = BoundedBytes.take(mostBytes)
   await store.rows(reader.clearance, query, rows, signal)
   if (rows.isOver) return undefined
   const bytes = rows.written()
   const box = tileBounds3857(tile)
-  return { drawn: drawRows(bytes, plans, box), again: (isKept) => drawRows(bytes, plans, box, isKept) }
+  const drawn = drawRows(bytes, plans, box)
+  return {
+    drawn, again: (isKept) => drawRows(bytes, plans, box, isKept),
+    release() {
+      rows.release()
+      for (const { writer } of drawn) writer.release()
+    },
+  }
 }
 
-/** What comes beyond the limit is not kept. */
+/** What comes beyond the limit is not kept. Used again, as layers' writers are. */
 class BoundedBytes extends ProtoWriter {
-  isOver = false
+  static readonly #idle: BoundedBytes[] = []
 
-  constructor(private readonly most: number) {
-    super(1 << 16)
+  static take(most: number): BoundedBytes {
+    const bytes = BoundedBytes.#idle.pop() ?? new BoundedBytes(1 << 18)
+    bytes.#most = most
+    bytes.length = 0
+    bytes.isOver = false
+    return bytes
+  }
+
+  isOver = false
+  #most = 0
+
+  release(): void {
+    if (BoundedBytes.#idle.length < 8 && this.bytes.length <= 8 << 20) BoundedBytes.#idle.push(this)
   }
 
   override copy(from: Uint8Array, start = 0, end = from.length): void {
-    this.isOver ||= this.length + end - start > this.most
+    this.isOver ||= this.length + end - start > this.#most
     if (!this.isOver) super.copy(from, start, end)
   }
 }
 
-function drawing({ drawn, again }: TileRows, truncated: readonly string[]): Drawing {
+function drawing({ drawn, again, release }: TileRows, truncated: readonly string[]): Drawing {
   return {
-    writers: drawn.map(({ writer }) => writer), truncated,
+    writers: drawn.map(({ writer }) => writer), truncated, release,
     redraw(kept) {
       const rows = new Set(drawn.flatMap((layer, i) => kept[i] ? Array.from(kept[i], (n) => layer.rows[n]!) : layer.rows))
       return again((row) => rows.has(row)).map(({ writer }) => writer)

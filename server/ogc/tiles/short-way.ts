@@ -11,9 +11,10 @@ import { EXPOSED } from '../../http/security.js'
 import type { Store } from '../../store/store.js'
 import { cacheControl } from '../common/respond.js'
 import { matches } from '../features/validator.js'
-import { etagOf, versionOf, type Family } from './family.js'
+import { etagOf, type Family } from './family.js'
 import { DEEPEST_ZOOM } from './matrix-set.js'
 import { tileCacheOf } from './tile-cache.js'
+import { versionNow } from './version.js'
 
 export const MVT_TYPE = 'application/vnd.mapbox-vector-tile'
 export const VARY = 'Accept-Encoding, Authorization, Cookie'
@@ -69,12 +70,6 @@ export class ShortWay {
     response.writeHead(200, headers).end(held.gzipped)
     return true
   }
-}
-
-/** The version that a tile has now, where that is known without asking the database. */
-export function versionNow(store: Store, { layers, branch }: Family, tile: Tile): string | undefined {
-  const revisions = store.tileRevisionsNow(layers, branch, tile)
-  return revisions && versionOf(revisions)
 }
 
 /** Whether the client takes gzip: named, and not with a weight of nothing. */

@@ -6,9 +6,10 @@ import type { Layer } from '../../../layers/layer.js'
 import { badParameter, Problem } from '../../errors.js'
 import { POOL_SIZES } from '../../store/rights.js'
 import { PUBLIC, type Reader, type Store } from '../../store/store.js'
-import { familyOf, versionOf, type Family } from './family.js'
+import { familyOf, type Family } from './family.js'
 import { DEEPEST_ZOOM, limits } from './matrix-set.js'
 import { tileCacheOf } from './tile-cache.js'
+import { versionAt } from './version.js'
 
 export interface WarmInputs {
   /** Collections, each by itself, or several that share a tile with commas between them, as in a tile's address. None: every open layer. */
@@ -97,7 +98,7 @@ async function makeOne(store: Store, family: Family, tile: Tile, reader: Reader,
   for (;;) {
     signal.throwIfAborted()
     try {
-      const version = versionOf(await store.tileRevisions(family.layers, family.branch, tile))
+      const version = await versionAt(store, family, tile)
       return (await tileCacheOf(store).get({ family, tile, version, reader }, signal)).gzipped.length
     } catch (error) {
       if (!(error instanceof Problem && error.status === 503)) throw error
