@@ -116,6 +116,35 @@ export interface Mesh {
   readonly indices: Uint16Array | Uint32Array
 }
 
+/** The mesh with a normal a face: corners that faces share are doubled. For small meshes. */
+export function facetted(mesh: Mesh): Mesh {
+  const corners = mesh.indices.length
+  const spread = <T extends Float32Array | Uint8Array>(values: T, components: number): T => {
+    const out = new (values.constructor as new (length: number) => T)(corners * components)
+    mesh.indices.forEach((vertex, i) => { for (let d = 0; d < components; d++) out[i * components + d] = values[vertex * components + d]! })
+    return out
+  }
+  const positions = spread(mesh.positions, 3)
+  return {
+    positions, normals: faceNormals(positions), uvs: mesh.uvs && spread(mesh.uvs, 2), colours: spread(mesh.colours, 4),
+    features: spread(mesh.features, 1), aboveGround: spread(mesh.aboveGround, 1),
+    indices: (corners <= 0xffff ? new Uint16Array(corners) : new Uint32Array(corners)).map((_, i) => i),
+  }
+}
+
+/** Unit normals of triangles whose corners follow each other; upwards where a triangle has no area. */
+function faceNormals(positions: Float32Array): Float32Array {
+  const normals = new Float32Array(positions.length)
+  for (let i = 0; i < positions.length; i += 9) {
+    const [ax, ay, az] = [positions[i + 3]! - positions[i]!, positions[i + 4]! - positions[i + 1]!, positions[i + 5]! - positions[i + 2]!]
+    const [bx, by, bz] = [positions[i + 6]! - positions[i]!, positions[i + 7]! - positions[i + 1]!, positions[i + 8]! - positions[i + 2]!]
+    const normal = [ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx]
+    const length = Math.hypot(...normal)
+    for (let k = 0; k < 9; k++) normals[i + k] = length > 0 ? normal[k % 3]! / length : k % 3 === 1 ? 1 : 0
+  }
+  return normals
+}
+
 function grown<T extends Float32Array | Uint8Array | Uint32Array>(array: T): T {
   const larger = new (array.constructor as new (length: number) => T)(array.length * 2)
   larger.set(array)

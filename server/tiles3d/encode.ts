@@ -6,7 +6,7 @@ import type { FaceAppearance } from '../../core/appearance.js'
 import { addEmbankment } from '../../core/geometry/embankment.js'
 import { addFace, extrude } from '../../core/geometry/extrude.js'
 import { localFrame, toLocal, type LocalFrame } from '../../core/geometry/geocentric.js'
-import { MeshBuilder, type Colour, type Mesh } from '../../core/geometry/mesh.js'
+import { facetted, MeshBuilder, type Colour, type Mesh } from '../../core/geometry/mesh.js'
 import { addCamera, addPrism, addTree } from '../../core/geometry/symbol.js'
 import { addTube } from '../../core/geometry/tube.js'
 import { flatFromWkb } from '../../core/geometry/wkb.js'
@@ -163,12 +163,10 @@ function embankmentMesh(job: TileJob, { lines }: Embankments, frame: LocalFrame)
       metres.set([local[0], local[1], local[2], local[2] + path[i + 3]! - path[i + 2]!], i)
       if (i === 0) mesh.ground = local[2] + job.ground[feature]! - path[2]!
     }
-    addEmbankment(mesh, metres, { crestWidth, slope, crest: colour, side: shaded(colour) })
+    addEmbankment(mesh, metres, { crestWidth, slope, crest: colour, side: colour })
   }
-  return mesh.finish()
+  return facetted(mesh.finish())
 }
-
-const shaded = ([red, green, blue]: Colour): Colour => [Math.round(red * 0.7), Math.round(green * 0.75), Math.round(blue * 0.7)]
 
 /** Things of one colour are one mesh drawn many times: colours of single instances are not in the standard. */
 function instancesOf(job: TileJob, { things, shape }: Symbols, frame: LocalFrame): Instances[] {
@@ -213,7 +211,7 @@ function unitMesh(shape: SymbolShape, colour: Colour): Mesh {
       addPrism(mesh, foot, { radius: 0.5, height: 1, sides: 8 })
     }
   }
-  return mesh.finish()
+  return facetted(mesh.finish())
 }
 
 function dropZ(ring: Float64Array): Float64Array {
