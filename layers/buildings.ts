@@ -57,7 +57,7 @@ export const buildings: Layer = {
       'Sàn tầng trệt gần mặt đất (−5…+12 m)', 'The ground floor is near the ground (−5…+12 m)', 'warning'),
   ],
   style: { fill: '#ece5d8', line: '#d3cabb', lineWidth: 0.6, labelFrom: 17 },
-  zoom: { min: 13, max: 18 }, importance: 'height',
+  zoom: { min: 10, max: 18 }, importance: 'height',
   sources: [
     {
       source: 'osm', when: { building: '*' },

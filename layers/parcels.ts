@@ -54,7 +54,7 @@ export const parcels: Layer = {
     },
   ],
   style: { fill: { by: 'loai_dat', categories: LAND_USE_COLOURS as Record<string, string>, other: '#f3eee3' }, line: '#cfc5b4', lineWidth: 0.5, opacity: 0.9, labelFrom: 18 },
-  zoom: { min: 13, max: 18 }, importance: 'area',
+  zoom: { min: 10, max: 18 }, importance: 'area',
   sources: [
     { source: 'dc', when: { SSL: '*', LOT: '*' }, columns: { so_to_thua_cu: 'SSL', dien_tich_phap_ly: 'RECORD_AREA_SF*0.09290304', dien_tich_do: 'SHAPEAREA' } },
     { source: 'cadastre-vn', columns: { parcel_geohash: ['parcel_geohash', 'MaDinhDanh'], ward_code: ['MaXa', 'ward_code'], so_to: ['SoTo', 'SHBANDO', 'so_to'], so_thua: ['SoThua', 'SHTHUA', 'so_thua'], dien_tich_phap_ly: ['DienTichPL', 'DTPL'], dien_tich_do: ['DienTich', 'DIENTICH'], loai_dat: ['LoaiDat', 'MDSD', 'KHLOAIDAT'], dia_chi: ['DiaChi', 'DIACHI'], so_gcn: ['SoGCN', 'SOGCN'] } },

@@ -30,6 +30,7 @@ import { operations as qualityOperations } from './quality/operations.js'
 import { registerJobs as registerScenarioJobs } from './scenarios/jobs.js'
 import { operations as scenarioOperations } from './scenarios/operations.js'
 import { ensureSampleRun } from './scenarios/sample.js'
+import { start as startCells } from './store/cell-builder.js'
 import { checkDatabase, connectionOf, openCluster } from './store/cluster.js'
 import { registerJobs as registerStaticJob } from './static/jobs.js'
 import { registerJobs as registerSyncJob } from './sources/jobs.js'
@@ -132,6 +133,6 @@ async function isUntouched(store: Store): Promise<boolean> {
 
 /** What begins by itself once the city can be seen. */
 export async function ready(backend: Backend, config: Config): Promise<void> {
-  backend.services.push(startQuality(backend), startScheduler({ ...backend, config }), startFederation(backend), startWebhooks(backend))
+  backend.services.push(startCells(backend), startQuality(backend), startScheduler({ ...backend, config }), startFederation(backend), startWebhooks(backend))
   await ensureSampleRun(backend)
 }

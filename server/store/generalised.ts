@@ -2,6 +2,7 @@
  * The city from afar, for vector tiles of zoom 13 and above: what is prominent enough is itself, with its id;
  * the rest of a crowded layer stands there merged.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { grow } from '../../core/bbox.js'
 import { GENERALISED_TO, PIXELS, type Cell, type LineCell, type LineGroup, type PointCell, type PolygonCell } from '../../core/generalise/cell.js'
@@ -12,6 +13,7 @@ import { boxOf, clip, readShape, rounded, type Shape } from '../../core/generali
 import { EXTENT, type TileFeature, type TileValue } from '../../core/mvt/feature.js'
 import { isTile, tileBounds3857, type Tile } from '../../core/tile-matrix.js'
 import type { Layer } from '../../layers/layer.js'
+import { Problem } from '../errors.js'
 import { recipeFor, type Recipe } from './cell-recipe.js'
 import { keptCellsOf, sceneOf, TooMuch } from './kept-cells.js'
 import { hasProminence, prominenceSql } from './prominence.js'
@@ -70,13 +72,32 @@ interface Beside { readonly cell: Cell; readonly dx: number; readonly dy: number
 async function cellsAround(store: Store, { layer, branch, asOf, tile }: GeneralisedRequest, recipe: Recipe): Promise<Beside[] | null> {
   const scene = await sceneOf(store, layer, recipe, branch, asOf, tile)
   const places = [-1, 0, 1].flatMap(dy => [-1, 0, 1].map(dx => ({ dx, dy, tile: { z: tile.z, x: tile.x + dx, y: tile.y + dy } }))).filter(({ tile }) => isTile(tile))
-  try {
+  const making = (async () => {
     const cells: Beside[] = []
     for (const { dx, dy, tile } of places) cells.push({ dx, dy, cell: await keptCellsOf(store).cell(scene, tile) })
     return cells
+  })()
+  try {
+    return await withinPatience(making, layer)
   } catch (error) {
     if (error instanceof TooMuch) return null
     throw error
+  }
+}
+
+/** A city that was just loaded has no cells yet; they come to be whether or not somebody waits. */
+const PATIENCE_MS = 10_000
+
+async function withinPatience<T>(making: Promise<T>, { id }: Layer): Promise<T> {
+  const waiting = new AbortController()
+  const patience = sleep(PATIENCE_MS, undefined, { signal: waiting.signal, ref: false })
+    .then(() => { throw new Problem(503, 'unavailable', `What ${id} look like from afar is being made. Ask again in a few seconds.`, {}, { 'Retry-After': '5' }) })
+  try {
+    return await Promise.race([making, patience])
+  } finally {
+    waiting.abort()
+    patience.catch(() => {})
+    making.catch(() => {})
   }
 }
 

@@ -6,6 +6,7 @@
  * A branch and the past see main's cells wherever they are the same there. What differs is made for them from their own rows,
  * and stays in memory for a while.
  */
+import { setImmediate as immediately } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { BASE_SCALE, BASE_ZOOM, cellFromRows, cellFromWithin, emptyCell, GENERALISED_TO, UNITS, type Cell, type CellRow, type Within } from '../../core/generalise/cell.js'
 import { mergedTo } from '../../core/generalise/prominent.js'
@@ -31,6 +32,8 @@ export interface Scene {
   readonly differs?: (tile: Tile, mainRevision: number) => boolean
   /** Smallest cells that may still be made for this reader alone. */
   readonly budget: { left: number }
+  /** Ends the making. */
+  readonly signal?: AbortSignal
 }
 
 /** A tile of which too much would have to be made for one reader alone. */
@@ -105,6 +108,7 @@ export class KeptCells {
   }
 
   async #make(scene: Scene, tile: Tile): Promise<Cell> {
+    scene.signal?.throwIfAborted()
     if (tile.z === GENERALISED_TO) return cellFromWithin(scene.recipe.kind, tile.z, await this.#smallest(scene, tile))
     const within: Within[] = []
     for (const child of tilesWithin(tile, 1)) within.push({ cell: await this.cell(scene, child), column: child.x % 2, row: child.y % 2 })
@@ -148,12 +152,16 @@ export class KeptCells {
   async #fromRows(scene: Scene, around: Tile, tiles: readonly Tile[]): Promise<{ readonly tile: Tile; readonly cell: Cell }[]> {
     const regions = tiles.length > FEW ? [around] : tiles
     const rows = await Promise.all(regions.map(region => this.#rows(scene, around, region)))
-    return tiles.map((tile, i) => {
+    const made: { tile: Tile; cell: Cell }[] = []
+    for (const [i, tile] of tiles.entries()) {
+      // Others have their turn between two cells.
+      await immediately()
       const [column, row] = [tile.x % BASE_SCALE, tile.y % BASE_SCALE]
       const [left, top] = [column * UNITS, row * UNITS]
       const inCell = rows[regions.length > 1 ? i : 0]!.filter(({ box: [w, n, e, s] }) => w <= left + UNITS && n <= top + UNITS && e >= left && s >= top)
-      return { tile, cell: cellFromRows(scene.recipe.kind, inCell.map(each => ({ ...each, shape: moved(each.shape, -left, -top), middle: [each.middle[0] - left, each.middle[1] - top] }))) }
-    })
+      made.push({ tile, cell: cellFromRows(scene.recipe.kind, inCell.map(each => ({ ...each, shape: moved(each.shape, -left, -top), middle: [each.middle[0] - left, each.middle[1] - top] }))) })
+    }
+    return made
   }
 
   /** The rows that meet a region, in the units of the smallest cells, from the north-west corner of the tile around. */
