@@ -21,7 +21,7 @@ const SHARE = 16
 export const leastProminenceM = (level: number): number => (2 * HALF_WORLD_M) / 2 ** level / SHARE
 
 /** Up to here, a tile's own features are found by an index of their keys; below, by their place. */
-const INDEXED_LEVEL = 14
+const INDEXED_LEVEL = 15
 const isIndexed = (layer: Layer): boolean => layer.threeD !== undefined && hasProminence(layer)
 
 /** A tile as a key: `z << 36 | x << 18 | y`; below 2^53. */

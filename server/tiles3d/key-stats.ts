@@ -3,12 +3,13 @@ import { sql, type Kysely, type RawBuilder, type SqlBool } from 'kysely'
 import type { Database } from '../store/database.js'
 import type { Store, View } from '../store/store.js'
 import { keySql } from '../store/tile-keys.js'
-import { PLACE_ZOOM, terrainRanges, type HeightRange } from './terrain-range.js'
+import { SQUARE_ZOOM, terrainRanges, type HeightRange } from './terrain-range.js'
 import { levelColumns, type TilesOf } from './layer-tiles.js'
 import { levelsOf, reachM } from './level-sql.js'
 import type { KeyStats, Stats } from './tree.js'
 
-interface KeyRow {
+/** What the database knows of the features at a key; the terrain under them comes on top. */
+export interface KeySums {
   readonly key: number
   readonly count: number
   readonly west: number
@@ -24,12 +25,9 @@ interface KeyRow {
   readonly above_low: number | null
   readonly above_high: number | null
   readonly squares?: readonly number[] | null
-  readonly width: number | null
-  readonly depth: number | null
+  /** Longest side of the boxes of those that stand on the terrain, degrees; null where none does. */
+  readonly extent: number | null
 }
-
-/** What the database knows of the features at a key; the terrain under them comes on top. */
-export type KeySums = KeyRow
 
 /**
  * The sums of a view's rows by key; with `conditions`, of the rows that one of them holds for (no two hold for rows of one key).
@@ -48,13 +46,13 @@ export async function onGround(store: Store, of: TilesOf, sums: readonly KeySums
   return new Map(sums.map((row, i) => [row.key, statsOf(row, ground[i]!, reach)]))
 }
 
-const statsQuery = (of: TilesOf, view: View, condition: RawBuilder<SqlBool>, hasTerrain: boolean) => sql<KeyRow>`
+const statsQuery = (of: TilesOf, view: View, condition: RawBuilder<SqlBool>, hasTerrain: boolean) => sql<KeySums>`
   select key, count(*)::int4 as count, min(west) as west, min(south) as south, max(east) as east, max(north) as north,
     max(sqrt(((east - west) * 111320 * cos(radians(south))) ^ 2 + ((north - south) * 110574) ^ 2 + tall ^ 2)) as size, max(revision) as since,
     min(least(low, ground + above_low)) as low, max(greatest(high, ground + above_high)) as high,
     min(above_low) filter (where ground is null) as above_low, max(above_high) filter (where ground is null) as above_high,
     ${hasTerrain ? sql`array_agg(distinct square) filter (where ground is null) as squares,` : sql``}
-    max(east - west) filter (where ground is null) as width, max(north - south) filter (where ground is null) as depth
+    max(greatest(east - west, north - south)) filter (where ground is null) as extent
   from (
     select ${keySql(of.layer, 'v')} as key, v.revision,
       st_xmin(v.geom) as west, st_ymin(v.geom) as south, st_xmax(v.geom) as east, st_ymax(v.geom) as north,
@@ -63,27 +61,27 @@ const statsQuery = (of: TilesOf, view: View, condition: RawBuilder<SqlBool>, has
     from ${view.as('v')} where not st_isempty(v.geom) and ${condition} offset 0
   ) as row where key is not null group by key`
 
-const squareText = `(dothi.grid_index_26((st_xmin(v.geom_3857) + st_xmax(v.geom_3857)) / 2) >> ${26 - PLACE_ZOOM})::bigint << ${PLACE_ZOOM}
-  | (dothi.grid_index_26((st_ymin(v.geom_3857) + st_ymax(v.geom_3857)) / -2) >> ${26 - PLACE_ZOOM})`
+const squareText = `(dothi.grid_index_26((st_xmin(v.geom_3857) + st_xmax(v.geom_3857)) / 2) >> ${26 - SQUARE_ZOOM})::bigint << ${SQUARE_ZOOM}
+  | (dothi.grid_index_26((st_ymin(v.geom_3857) + st_ymax(v.geom_3857)) / -2) >> ${26 - SQUARE_ZOOM})`
 
 const SEA: HeightRange = { low: 0, high: 0 }
 
 /** The terrain under each row's features that stand on it. */
-async function groundUnder(store: Store, { branch, asOf }: TilesOf, rows: readonly KeyRow[]): Promise<HeightRange[]> {
+async function groundUnder(store: Store, { branch, asOf }: TilesOf, rows: readonly KeySums[]): Promise<HeightRange[]> {
   const ground: HeightRange[] = rows.map(() => SEA)
   const draped = [...rows.keys()].filter(i => rows[i]!.squares?.length)
   if (draped.length === 0) return ground
-  const ranges = await terrainRanges(store, { branch, asOf }, draped.map(i => ({ squares: rows[i]!.squares!, width: rows[i]!.width!, height: rows[i]!.depth! })))
+  const ranges = await terrainRanges(store, { branch, asOf }, draped.map(i => ({ squares: rows[i]!.squares!, extent: rows[i]!.extent! })))
   draped.forEach((i, n) => { ground[i] = ranges[n]! })
   return ground
 }
 
-function statsOf({ count, west, south, east, north, size, since, low, high, above_low: aboveLow, above_high: aboveHigh, width }: KeySums, ground: HeightRange, reach: number): Stats {
+function statsOf({ count, west, south, east, north, size, since, low, high, above_low: aboveLow, above_high: aboveHigh, extent }: KeySums, ground: HeightRange, reach: number): Stats {
   const lowest = Math.min(low ?? Infinity, aboveLow === null ? Infinity : ground.low + aboveLow)
   const highest = Math.max(high ?? -Infinity, aboveHigh === null ? -Infinity : ground.high + aboveHigh)
   const [dLat, dLon] = [reach / 110_574, reach / (111_320 * Math.max(0.01, Math.cos((south * Math.PI) / 180)))]
   return {
     count, west: west - dLon, south: south - dLat, east: east + dLon, north: north + dLat,
-    low: Math.min(lowest, highest), high: Math.max(lowest, highest), size, since, draped: width !== null,
+    low: Math.min(lowest, highest), high: Math.max(lowest, highest), size, since, draped: extent !== null,
   }
 }

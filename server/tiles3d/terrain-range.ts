@@ -1,61 +1,63 @@
-/** How low and how high the terrain lies under many features, without looking at each. Orthometric metres. */
-import { lonLatAt } from '../../core/tile-matrix.js'
+/** How low and how high the terrain lies under many features, without a look at each. Orthometric metres. */
+import { CELL_ZOOM } from '../../core/tile-matrix.js'
 import type { Store } from '../store/store.js'
-import { heightsAt, type TerrainAt } from '../terrain/terrain-store.js'
+import { TILE_SIZE } from '../terrain/height-tile.js'
+import { terrainPixels, type TerrainAt } from '../terrain/terrain-store.js'
 
-/** Where some features stand: squares of `PLACE_ZOOM` that hold their middles, as `x << 20 | y`, and the largest box, degrees. */
-export interface Places { readonly squares: readonly number[]; readonly width: number; readonly height: number }
+/** Heights are looked at in tiles of this zoom; its pixels are the squares of `SQUARE_ZOOM`, 38 m at the equator. */
+const ZOOM = CELL_ZOOM + 2
+export const SQUARE_ZOOM = ZOOM + Math.log2(TILE_SIZE)
 
-/** Squares of 38 m at the equator. */
-export const PLACE_ZOOM = 20
+/** Where some features stand: squares of `SQUARE_ZOOM` that hold their middles, as `x << 20 | y`, and the longest side of their boxes, degrees. */
+export interface Places { readonly squares: readonly number[]; readonly extent: number }
 export interface HeightRange { readonly low: number; readonly high: number }
 
-/** Lowest and highest terrain under each group of features, with room for what lies between the points that are looked at. */
+/** A square of a group of features, with as many around it as its features may reach. */
+interface Window { readonly group: number; readonly x: number; readonly y: number; readonly reach: number }
+
+/** Lowest and highest terrain under each group of features, 0 where none is known, with room for what lies within a square. */
 export async function terrainRanges(store: Store, at: TerrainAt, groups: readonly Places[]): Promise<HeightRange[]> {
-  const ranges: HeightRange[] = []
-  let waiting: { positions: [number, number][]; group: number }[] = []
-  let points = 0
-  const flush = async () => {
-    const heights = await heightsAt(store, waiting.flatMap(({ positions }) => positions), at)
-    let next = 0
-    for (const { positions, group } of waiting) ranges[group] = widened(rangeOf(heights.subarray(next, next += positions.length), ranges[group]))
-    waiting = []
-    points = 0
+  const ranges = groups.map(() => ({ low: Infinity, high: -Infinity }))
+  for (const windows of byTile(groups).values()) {
+    const margin = windows.reduce((most, { reach }) => Math.max(most, reach), 0)
+    const [left, top, side] = [floorTo(windows[0]!.x) - margin, floorTo(windows[0]!.y) - margin, TILE_SIZE + 2 * margin]
+    const heights = await terrainPixels(store, { z: ZOOM, x: left, y: top, cols: side, rows: side }, at)
+    for (const { group, x, y, reach } of windows) widen(ranges[group]!, heights, side, x - left, y - top, reach)
   }
-  for (const [group, places] of groups.entries()) {
-    const positions = places.squares.flatMap(square => gridOver(square, places))
-    waiting.push({ positions, group })
-    if ((points += positions.length) >= BATCH) await flush()
-  }
-  await flush()
-  return ranges
-}
-const BATCH = 100_000
-
-/** Points over a square and as far beyond it as its features reach: at least three a side, one about every 25 m. */
-function gridOver(square: number, { width, height }: Places): [lon: number, lat: number][] {
-  const [x, y] = [Math.floor(square / 2 ** PLACE_ZOOM), square % 2 ** PLACE_ZOOM]
-  const [west, north] = lonLatAt(x, y, PLACE_ZOOM)
-  const [east, south] = lonLatAt(x + 1, y + 1, PLACE_ZOOM)
-  const [w, e, s, n] = [west - width / 2, east + width / 2, south - height / 2, north + height / 2]
-  const steps = (degrees: number) => Math.max(2, Math.min(16, Math.ceil((degrees * 111_320) / 25)))
-  const [columns, rows] = [steps(e - w), steps(n - s)]
-  const points: [number, number][] = []
-  for (let i = 0; i <= columns; i++) for (let j = 0; j <= rows; j++) points.push([w + ((e - w) * i) / columns, s + ((n - s) * j) / rows])
-  return points
+  return ranges.map(({ low, high }) => ({ low: low - roomFor(high - low), high: high + roomFor(high - low) }))
 }
 
-function rangeOf(heights: Float32Array, range: HeightRange | undefined): HeightRange {
-  let { low, high } = range ?? { low: Infinity, high: -Infinity }
-  for (const height of heights) {
-    if (height < low) low = height
-    if (height > high) high = height
+const floorTo = (pixel: number) => pixel - (pixel % TILE_SIZE)
+/** A square's pixel is the mean of what lies in it. Metres. */
+const roomFor = (range: number) => range / 4 + (range > 0 ? 1 : 0)
+/** A feature that reaches further is looked at around its middle only. */
+const FARTHEST = 64
+
+function byTile(groups: readonly Places[]): ReadonlyMap<number, Window[]> {
+  const tiles = new Map<number, Window[]>()
+  groups.forEach(({ squares, extent }, group) => {
+    const reach = Math.min(FARTHEST, 1 + Math.ceil((extent / 2 / 360) * 2 ** SQUARE_ZOOM))
+    for (const square of squares) {
+      const [x, y] = [Math.floor(square / 2 ** SQUARE_ZOOM), square % 2 ** SQUARE_ZOOM]
+      const tile = Math.floor(x / TILE_SIZE) * 2 ** ZOOM + Math.floor(y / TILE_SIZE)
+      const windows = tiles.get(tile)
+      if (windows) windows.push({ group, x, y, reach })
+      else tiles.set(tile, [{ group, x, y, reach }])
+    }
+  })
+  return tiles
+}
+
+function widen(range: { low: number; high: number }, heights: Float32Array, side: number, column: number, row: number, reach: number): void {
+  let [low, high] = [Infinity, -Infinity]
+  for (let y = row - reach; y <= row + reach; y++) {
+    for (let x = column - reach; x <= column + reach; x++) {
+      const height = heights[y * side + x]!
+      if (height < low) low = height
+      if (height > high) high = height
+    }
   }
   // Where no terrain is known the ground lies at 0, as it does in tiles.
-  return high < low ? { low: 0, high: 0 } : { low, high }
-}
-
-function widened({ low, high }: HeightRange): HeightRange {
-  const room = (high - low) / 4
-  return { low: low - room, high: high + room }
+  range.low = Math.min(range.low, high < low ? 0 : low)
+  range.high = Math.max(range.high, high < low ? 0 : high)
 }
