@@ -54,6 +54,7 @@ export function toProblem(error: unknown): Problem {
     return new Problem(503, 'unavailable', 'The database cannot be reached now. Try again in a few seconds.', {}, { 'Retry-After': '5' })
   if (/^timeout exceeded when trying to connect/.test((error as Error)?.message ?? ''))
     return new Problem(503, 'unavailable', 'Every connection to the database has been busy for a while. Try again in a few seconds.', {}, { 'Retry-After': '5' })
+  if (code === '22003') return badParameter('filter', 'A number that the request computes with is too large or too small for a computer.')
   if (code === '42501') return forbidden('Your clearance does not cover this data.')
   if (status === 413 || type === 'entity.too.large') return new Problem(413, 'too-large', 'The body is larger than this server accepts.')
   if (status && status >= 400 && status < 500) return new Problem(status, 'invalid-body', (error as Error).message)

@@ -1,23 +1,24 @@
-import type { Filter, GeoJsonGeometry, GeometryLiteral, Scalar } from './ast.js'
-import { checkDate, checkGeometry, checkTimestamp, COMPARISONS, FilterSyntaxError, likePredicate, MAX_DEPTH, MAX_LIST } from './cql2-json.js'
-
 /**
- * The text encoding of CQL2 (OGC 21-065r2) to the filter AST: what QGIS pushes down.
+ * The text encoding of CQL2 (OGC 21-065r2) to the filter AST: what people write and QGIS pushes down.
  *
  *     use = 'hospital' AND (floors >= 3 OR NOT name LIKE 'Trạm%') AND S_INTERSECTS(geometry, BBOX(108.2,16,108.3,16.1))
  *
  * Errors carry the position of the character where reading stopped, from 1.
  */
+import { COMPARISONS, type Filter, type GeoJsonGeometry } from './ast.js'
+import { box, checkDate, checkGeometry, checkTimestamp, filterOf, FilterSyntaxError, interval, listNode, MAX_DEPTH, MAX_LIST, operation, operatorNamed, type Node } from './build.js'
+
+/** Throws FilterSyntaxError. */
 export function parseCql2Text(text: string): Filter {
   const reader = new Reader(tokens(text))
-  const filter = reader.expression(0)
-  reader.end()
-  return filter
+  const node = reader.expression(0)
+  reader.end(node)
+  return filterOf(node)
 }
 
 interface Token { readonly kind: 'word' | 'quoted' | 'text' | 'number' | 'symbol' | 'end'; readonly value: string; readonly at: number }
 
-const TOKEN = /\s*(?:(?<text>'(?:[^']|'')*')|(?<quoted>"(?:[^"]|"")+")|(?<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?<word>[\p{L}_][\p{L}\p{N}_.:]*)|(?<symbol><>|<=|>=|[=<>(),]))/uy
+const TOKEN = /\s*(?:(?<text>'(?:[^']|'')*')|(?<quoted>"(?:[^"]|"")+")|(?<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?<word>[\p{L}_:][\p{L}\p{M}\p{N}_.:]*)|(?<symbol><>|<=|>=|[=<>(),+\-*/%^]))/uy
 
 function tokens(text: string): Token[] {
   const found: Token[] = []
@@ -40,133 +41,146 @@ function tokens(text: string): Token[] {
   }
 }
 
-const RESERVED = ['AND', 'OR', 'NOT', 'LIKE', 'BETWEEN', 'IN', 'IS', 'NULL']
+const RESERVED = ['AND', 'OR', 'NOT', 'LIKE', 'BETWEEN', 'IN', 'IS', 'NULL', 'DIV']
 
+/** Recursive descent, loosest binding first: OR, AND, NOT, predicates, + −, * / % div, ^, and what stands alone. */
 class Reader {
   private next = 0
   constructor(private readonly tokens: readonly Token[]) {}
 
-  expression(depth: number): Filter {
+  expression(depth: number): Node {
     if (depth > MAX_DEPTH) throw this.error(`The filter is nested deeper than ${MAX_DEPTH} levels`)
-    return this.chain('OR', () => this.chain('AND', () => this.negation(depth)))
+    return this.chain('or', () => this.chain('and', () => this.negation(depth)))
   }
 
-  end(): void {
-    if (this.peek().kind !== 'end') throw this.error(`Expected AND, OR or the end, found “${this.peek().value}”`)
+  end(node: Node): void {
+    if (this.peek().kind === 'end') return
+    throw this.error('filter' in node.value ? `Expected AND, OR or the end, found “${this.peek().value}”` : `Expected a comparison (=, <>, <, >, <=, >=, LIKE, BETWEEN, IN, IS NULL), found “${this.peek().value}”`)
   }
 
-  private chain(word: 'AND' | 'OR', part: () => Filter): Filter {
+  private chain(op: 'and' | 'or', part: () => Node): Node {
     const args = [part()]
-    while (this.take(word)) args.push(part())
+    while (this.take(op.toUpperCase())) args.push(part())
     if (args.length > MAX_LIST) throw this.error(`More than ${MAX_LIST} terms`)
-    return args.length === 1 ? args[0]! : { op: word === 'AND' ? 'and' : 'or', args }
+    return args.length === 1 ? args[0]! : operation(op, args, args[0]!.at)
   }
 
-  private negation(depth: number): Filter {
+  private negation(depth: number): Node {
     if (depth > MAX_DEPTH) throw this.error(`The filter is nested deeper than ${MAX_DEPTH} levels`)
-    if (this.take('NOT')) return { op: 'not', arg: this.negation(depth + 1) }
-    if (this.takeSymbol('(')) {
-      const inner = this.expression(depth + 1)
-      this.expect(')')
-      return inner
-    }
-    return this.isCall('S_INTERSECTS') ? this.spatial() : this.comparison(depth)
+    const { at } = this.peek()
+    return this.take('NOT') ? operation('not', [this.negation(depth + 1)], at) : this.predicate(depth)
   }
 
-  private comparison(depth: number): Filter {
-    const left = this.scalar(depth)
-    const operator = this.peek()
-    if (operator.kind === 'symbol' && (COMPARISONS as readonly string[]).includes(operator.value)) {
+  private predicate(depth: number): Node {
+    const left = this.sum(depth)
+    const { kind, value, at } = this.peek()
+    if (kind === 'symbol' && (COMPARISONS as readonly string[]).includes(value)) {
       this.next++
-      return { op: operator.value as (typeof COMPARISONS)[number], left, right: this.scalar(depth) }
+      return operation(value, [left, this.sum(depth)], at)
     }
     if (this.take('IS')) {
       const not = this.take('NOT')
       if (!this.take('NULL')) throw this.error('Expected NULL after IS')
-      return negate(not, { op: 'isNull', arg: left })
+      return negated(not, operation('isNull', [left], at))
     }
     const not = this.take('NOT')
-    if (this.take('LIKE')) {
-      const { at } = this.peek()
-      return negate(not, likePredicate(left, this.scalar(depth), at))
-    }
+    if (this.take('LIKE')) return negated(not, operation('like', [left, this.sum(depth)], at))
     if (this.take('BETWEEN')) {
-      const low = this.scalar(depth)
+      const low = this.sum(depth)
       if (!this.take('AND')) throw this.error('Expected AND between the two ends of BETWEEN')
-      return negate(not, { op: 'between', left, low, high: this.scalar(depth) })
+      return negated(not, operation('between', [left, low, this.sum(depth)], at))
     }
-    if (this.take('IN')) return negate(not, { op: 'in', left, values: this.list(depth) })
-    throw this.error('Expected a comparison: =, <>, <, >, <=, >=, LIKE, BETWEEN, IN or IS NULL')
+    if (this.take('IN')) return negated(not, operation('in', [left, this.list(depth)], at))
+    if (not) throw this.error('Expected LIKE, BETWEEN or IN after NOT')
+    return left
   }
 
-  private list(depth: number): Scalar[] {
-    this.expect('(')
-    const values = [this.scalar(depth)]
-    while (this.takeSymbol(',')) values.push(this.scalar(depth))
-    this.expect(')')
-    if (values.length > MAX_LIST) throw this.error(`IN takes at most ${MAX_LIST} values`)
-    return values
+  private list(depth: number): Node {
+    const { at } = this.peek()
+    const items = this.parenthesised(() => this.sum(depth + 1))
+    if (items.length > MAX_LIST) throw this.error(`IN takes at most ${MAX_LIST} values`)
+    return listNode(at, items)
   }
 
-  private scalar(depth: number): Scalar {
+  private sum(depth: number): Node { return this.leftToRight(['+', '-'], () => this.product(depth)) }
+  private product(depth: number): Node { return this.leftToRight(['*', '/', '%', 'div'], () => this.power(depth)) }
+
+  private leftToRight(operators: readonly string[], part: () => Node): Node {
+    let left = part()
+    for (let terms = 0; ; terms++) {
+      const { kind, value, at } = this.peek()
+      const op = operators.find(each => each === (kind === 'word' ? value.toLowerCase() : kind === 'symbol' ? value : ''))
+      if (!op) return left
+      if (terms > MAX_DEPTH) throw this.error(`More than ${MAX_DEPTH} terms in one expression`)
+      this.next++
+      left = operation(op, [left, part()], at)
+    }
+  }
+
+  private power(depth: number): Node {
+    const base = this.factor(depth)
+    const { at } = this.peek()
+    return this.takeSymbol('^') ? operation('^', [base, this.factor(depth)], at) : base
+  }
+
+  /** A sign binds closest: −2 ^ 2 is 4, as CQL2's grammar has it. */
+  private factor(depth: number): Node {
+    const { at } = this.peek()
+    this.takeSymbol('+')
+    if (!this.takeSymbol('-')) return this.primary(depth)
+    const operand = this.primary(depth)
+    if ('literal' in operand.value && typeof operand.value.literal === 'number') return { at, value: { literal: -operand.value.literal } }
+    return operation('*', [{ at, value: { literal: -1 } }, operand], at)
+  }
+
+  private primary(depth: number): Node {
     if (depth > MAX_DEPTH) throw this.error(`The filter is nested deeper than ${MAX_DEPTH} levels`)
     const token = this.peek()
-    if (token.kind === 'text') return this.next++, { literal: token.value }
-    if (token.kind === 'number') return this.next++, { literal: this.number() }
-    if (token.kind === 'quoted') return this.next++, { property: token.value }
+    const { at } = token
+    switch (token.kind) {
+      case 'text': return this.next++, { at, value: { literal: token.value } }
+      case 'number': return this.next++, { at, value: { literal: this.number(token) } }
+      case 'quoted': return this.next++, { at, value: { property: token.value } }
+      case 'symbol': if (token.value === '(') return this.group(depth)
+    }
     if (token.kind !== 'word' || RESERVED.includes(token.value.toUpperCase()))
       throw this.error(token.kind === 'end' ? 'The filter ends where a property or a value was expected' : `Expected a property or a value, found “${token.value}”`)
     const word = token.value.toUpperCase()
-    if (word === 'TRUE' || word === 'FALSE') return this.next++, { literal: word === 'TRUE' }
-    if (this.isCall('CASEI') || this.isCall('ACCENTI')) return this.fold(word.toLowerCase() as 'casei' | 'accenti', depth)
-    if (this.isCall('DATE')) return { date: checkDate(this.textArgument(), token.at) }
-    if (this.isCall('TIMESTAMP')) return { timestamp: checkTimestamp(this.textArgument(), token.at) }
+    if (word === 'TRUE' || word === 'FALSE') return this.next++, { at, value: { literal: word === 'TRUE' } }
+    if (this.isGeometry()) return { at, value: { geojson: checkGeometry(this.wkt(), at) } }
+    if (!this.isCall()) return this.next++, { at, value: { property: token.value } }
     this.next++
-    if (this.peek().value === '(' && this.peek().kind === 'symbol') throw new FilterSyntaxError(`Unknown function “${token.value}”`, token.at)
-    return { property: token.value }
+    switch (word) {
+      case 'DATE': return { at, value: { date: checkDate(this.textArgument(), at) } }
+      case 'TIMESTAMP': return { at, value: { timestamp: checkTimestamp(this.textArgument(), at) } }
+      case 'BBOX': return { at, value: box(this.parenthesised(() => this.signed()), at) }
+      case 'INTERVAL': {
+        const ends = this.parenthesised(() => this.sum(depth + 1))
+        if (ends.length !== 2) throw new FilterSyntaxError(`INTERVAL takes a start and an end, got ${ends.length}`, at)
+        return interval(ends[0]!, ends[1]!, at)
+      }
+    }
+    const args = this.peekNext(')') ? (this.next += 2, []) : this.parenthesised(() => this.expression(depth + 1))
+    if (args.length > MAX_LIST) throw this.error(`More than ${MAX_LIST} arguments`)
+    return operation(operatorNamed(token.value) ?? token.value, args, at)
   }
 
-  private fold(fold: 'casei' | 'accenti', depth: number): Scalar {
-    this.next++
-    this.expect('(')
-    const arg = this.scalar(depth + 1)
-    this.expect(')')
-    return { fold, arg }
+  /** A condition or an expression in brackets, or a list. */
+  private group(depth: number): Node {
+    const { at } = this.peek()
+    if (this.peekNext(')')) return this.next += 2, listNode(at, [])
+    const items = this.parenthesised(() => this.expression(depth + 1))
+    if (items.length > MAX_LIST) throw this.error(`More than ${MAX_LIST} values`)
+    return items.length === 1 ? { ...items[0]!, single: true } : listNode(at, items)
   }
 
   private textArgument(): string {
-    this.next++
     this.expect('(')
     const token = this.peek()
     if (token.kind !== 'text') throw this.error('Expected a text in quotes')
     this.next++
     this.expect(')')
     return token.value
-  }
-
-  private spatial(): Filter {
-    this.next++
-    this.expect('(')
-    const name = this.peek()
-    if (name.kind !== 'word' && name.kind !== 'quoted') throw this.error('Expected the geometry property')
-    this.next++
-    this.expect(',')
-    const geometry = this.geometry()
-    this.expect(')')
-    return { op: 's_intersects', property: name.value, geometry }
-  }
-
-  private geometry(): GeometryLiteral {
-    if (this.isCall('BBOX')) {
-      const { at } = this.peek()
-      this.next++
-      const box = this.numbers()
-      if (box.length === 4) return { bbox: [box[0]!, box[1]!, box[2]!, box[3]!] }
-      if (box.length === 6) return { bbox: [box[0]!, box[1]!, box[3]!, box[4]!] }
-      throw new FilterSyntaxError(`BBOX takes four numbers, got ${box.length}`, at)
-    }
-    const { at } = this.peek()
-    return { geojson: checkGeometry(this.wkt(), at) }
   }
 
   /** Well-known text, with or without Z. */
@@ -198,21 +212,20 @@ class Reader {
 
   private position(): number[] {
     const numbers: number[] = []
-    while (this.peek().kind === 'number') { numbers.push(this.number(this.peek())); this.next++ }
+    while (this.peek().kind === 'number' || this.peekSymbol('-') || this.peekSymbol('+')) numbers.push(this.signed())
     if (numbers.length < 2) throw this.error('A position is two numbers')
     return numbers
   }
 
-  private numbers(): number[] {
-    return this.parenthesised(() => {
-      const token = this.peek()
-      if (token.kind !== 'number') throw this.error('Expected a number')
-      this.next++
-      return this.number(token)
-    })
+  private signed(): number {
+    const sign = this.takeSymbol('-') ? -1 : (this.takeSymbol('+'), 1)
+    const token = this.peek()
+    if (token.kind !== 'number') throw this.error('Expected a number')
+    this.next++
+    return sign * this.number(token)
   }
 
-  private number(token: Token = this.tokens[this.next - 1]!): number {
+  private number(token: Token): number {
     const value = Number(token.value)
     if (!Number.isFinite(value)) throw new FilterSyntaxError(`The number ${token.value} is too large`, token.at)
     return value
@@ -220,6 +233,15 @@ class Reader {
 
   private peek(): Token { return this.tokens[this.next]! }
   private peekSymbol(symbol: string): boolean { return this.peek().kind === 'symbol' && this.peek().value === symbol }
+  private peekNext(symbol: string): boolean { const after = this.tokens[this.next + 1]; return after?.kind === 'symbol' && after.value === symbol }
+  private isCall(): boolean { return this.peekNext('(') }
+
+  /** `POINT (`, `POINT Z (`; a property may be called point. */
+  private isGeometry(): boolean {
+    if (!WKT_TYPES[this.peek().value.toUpperCase()]) return false
+    const after = this.tokens[this.next + 1]!
+    return this.isCall() || (after.kind === 'word' && after.value.toUpperCase() === 'Z')
+  }
 
   private take(word: string): boolean {
     const found = this.peek().kind === 'word' && this.peek().value.toUpperCase() === word
@@ -237,11 +259,6 @@ class Reader {
     if (!this.takeSymbol(symbol)) throw this.error(`Expected “${symbol}”${this.peek().kind === 'end' ? ' before the end' : `, found “${this.peek().value}”`}`)
   }
 
-  private isCall(name: string): boolean {
-    const after = this.tokens[this.next + 1]
-    return this.peek().kind === 'word' && this.peek().value.toUpperCase() === name && after?.kind === 'symbol' && after.value === '('
-  }
-
   private error(message: string): FilterSyntaxError { return new FilterSyntaxError(message, this.peek().at) }
 }
 
@@ -249,6 +266,4 @@ const WKT_TYPES: Readonly<Record<string, string>> = Object.fromEntries(
   ['Point', 'MultiPoint', 'LineString', 'MultiLineString', 'Polygon', 'MultiPolygon', 'GeometryCollection'].map((type) => [type.toUpperCase(), type]))
 const WKT_DEPTH: Readonly<Record<string, number>> = { MultiPoint: 1, LineString: 1, MultiLineString: 2, Polygon: 2, MultiPolygon: 3 }
 
-function negate(not: boolean, filter: Filter): Filter {
-  return not ? { op: 'not', arg: filter } : filter
-}
+const negated = (not: boolean, node: Node): Node => not ? operation('not', [node], node.at) : node

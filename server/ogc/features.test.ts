@@ -70,7 +70,7 @@ t.test('OGC API Features', async (t) => {
     t.ok((await json('/collections/shops/schema', { Authorization: 'Bearer steward' })).properties.meter)
     t.equal((await json('/collections/shops/schema?lang=vi')).properties.area.title, 'Diện tích')
     t.equal((await json('/collections/shops/schema', { 'Accept-Language': 'vi-VN,vi;q=0.9,en;q=0.5' })).title, 'Cửa hàng')
-    t.equal((await json('/collections/shops/queryables')).properties.tags, undefined, 'JSON cannot be compared')
+    t.ok((await json('/collections/shops/queryables')).properties.tags, 'lists in JSON have predicates of their own')
   })
 
   t.test('a page of features is GeoJSON with counts, links and the CRS', async (t) => {

@@ -82,4 +82,12 @@ t.test('scenarios and floods over HTTP', async t => {
     t.match(body.features.map((feature: any) => feature.properties.name).sort(), ['Nền cao', 'Trong trũng'])
     t.match((await get(`/scenarios/${id}/ogc/collections/run_roads/items`)).body.features.length, 2, 'the latest run unless said')
   })
+
+  t.test('filters ask how deep a feature was under water', async t => {
+    const matched = async (condition: string) => (await get(`/ogc/collections/buildings/items?filter=${encodeURIComponent(condition)}`)).body
+    t.match((await matched(`floodDepth('${job}') > 0.1`)).features.map((feature: any) => feature.properties.name), ['Trong trũng'])
+    t.equal((await matched(`floodDepth('${job.toUpperCase()}') <= 0.1`)).numberMatched, (await matched('TRUE')).numberMatched - 1)
+    t.equal((await matched("floodDepth('not a run') > 0")).numberMatched, 0)
+    t.match(await get(`/ogc/collections/trees/items?filter=${encodeURIComponent(`floodDepth('${job}') > 0`)}`), { status: 400 })
+  })
 })

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import type { Filter, Scalar } from '../../core/filter/ast.js'
+import { parseCql2Text } from '../../core/filter/cql2-text.js'
 import { fold, foldAccents, foldCase } from '../../core/text.js'
 import type { Classification } from '../../layers/layer.js'
 import { CABLES, exampleStore, WELLS } from './example-store.js'
@@ -59,8 +60,8 @@ t.test('filters', async t => {
       [{ op: 'and', args: [{ op: '<>', left: p('name'), right: v('Giếng Hòa Vang') }, { op: '<', left: p('depth'), right: v(50) }] }, [b]],
       [{ op: '=', left: { fold: 'casei', arg: p('name') }, right: { fold: 'casei', arg: v('GIẾNG HOÀ VANG') } }, [a, b]],
       [{ op: '=', left: { fold: 'accenti', arg: p('name') }, right: { fold: 'accenti', arg: v('Dap 100%_\\') } }, [c]],
-      [{ op: 's_intersects', property: 'geom', geometry: { bbox: [108.05, 15, 108.25, 17] } }, [a, b]],
-      [{ op: 's_intersects', property: 'geometry', geometry: { geojson: { type: 'Polygon', coordinates: [[[108.15, 15], [108.25, 15], [108.2, 17], [108.15, 15]]] } } }, [b]],
+      [{ op: 's_intersects', left: { property: 'geom' }, right: { bbox: [108.05, 15, 108.25, 17] } }, [a, b]],
+      [{ op: 's_intersects', left: { property: 'geometry' }, right: { geojson: { type: 'Polygon', coordinates: [[[108.15, 15], [108.25, 15], [108.2, 17], [108.15, 15]]] } } }, [b]],
     ]
     for (const [where, names] of cases) t.strictSame(await found(where), names, JSON.stringify(where))
   })
@@ -76,7 +77,7 @@ t.test('filters', async t => {
     await fails({ op: '=', left: p('owner'), right: v('A') }, /no property “owner”/)
     await fails({ op: 'isNull', arg: p('flow') }, /no property “flow”/)
     await fails({ op: 'isNull', arg: p('branch') }, /no property “branch”/)
-    await fails({ op: 's_intersects', property: 'owner', geometry: { bbox: [0, 0, 1, 1] } }, /takes the property “geom”/)
+    await fails({ op: 's_intersects', left: { property: 'owner' }, right: { bbox: [0, 0, 1, 1] } }, /takes the property “geom”/)
     await fails({ op: '=', left: p('dug'), right: { date: '2025-02-30' } }, /not a date/)
     await fails({ op: '=', left: p('seen'), right: { timestamp: 'yesterday' } }, /not an instant/)
     await fails({ op: '=', left: p('seen'), right: { timestamp: '2025-06-30T23:59:59+18:00' } }, /not an instant/)
@@ -86,14 +87,33 @@ t.test('filters', async t => {
     await fails({ op: '=', left: p('name'), right: v('a\0b') }, /zero byte/)
     await fails({ op: 'x; drop', left: p('name'), right: v('a') }, /unknown operator/)
     await fails({ op: '=', left: {}, right: v('a') }, /neither a property nor a value/)
-    await fails({ op: 's_intersects', property: 'geom', geometry: { geojson: { type: 'Polygon', coordinates: [[1, 2]] } } }, /not nested/)
-    await fails({ op: 's_intersects', property: 'geom', geometry: { geojson: { type: 'Point', coordinates: [1, '2); drop'] } } }, /finite numbers/)
-    await fails({ op: 's_intersects', property: 'geom', geometry: { geojson: { type: 'Circle', coordinates: [1, 2] } } }, /unknown type “Circle”/)
-    await fails({ op: 's_intersects', property: 'geom', geometry: { geojson: { type: 'Polygon', coordinates: [[[1, 2], [3, 4]]] } } }, /at least four/)
+    await fails({ op: 's_intersects', left: { property: 'geom' }, right: { geojson: { type: 'Polygon', coordinates: [[1, 2]] } } }, /not nested/)
+    await fails({ op: 's_intersects', left: { property: 'geom' }, right: { geojson: { type: 'Point', coordinates: [1, '2); drop'] } } }, /finite numbers/)
+    await fails({ op: 's_intersects', left: { property: 'geom' }, right: { geojson: { type: 'Circle', coordinates: [1, 2] } } }, /unknown type “Circle”/)
+    await fails({ op: 's_intersects', left: { property: 'geom' }, right: { geojson: { type: 'Polygon', coordinates: [[[1, 2], [3, 4]]] } } }, /at least four/)
     await fails({ op: 'in', left: p('depth'), values: Array.from({ length: 3000 }, () => v(1)) }, /more than 2000 parts/)
     let deep: Filter = { op: 'isNull', arg: p('name') }
     for (let i = 0; i < 100; i++) deep = { op: 'not', arg: deep }
     await fails(deep, /nested deeper/)
+  })
+
+  t.test('the rest of CQL2, as text, with functions', async t => {
+    const all = [a, b, c, ...NASTY]
+    const cases: readonly [string, readonly unknown[]][] = [
+      ['depth * 2 + 1 = 7', [a]], ['depth / floors > 10', [b]], ['floors div 2 = 1', [b]], ['depth % 2 = 1', [a]], ['2 ^ floors = 4', [b]], ['depth / 0 = 1', []], ['(0 - depth) ^ 0.5 = 1', []],
+      ['depth > flow', [a, b]], ['TRUE', all], ['NOT FALSE AND depth = 3', [a]],
+      ["T_AFTER(dug, DATE('2020-12-31'))", [b]], ["T_DURING(INTERVAL(dug, seen), INTERVAL('2019-12-31', '..'))", [a, b]], ["T_INTERSECTS(seen, DATE('2025-07-01'))", [b]],
+      ['S_DISJOINT(geom, BBOX(108.05, 15, 108.25, 17))', [c, ...NASTY]], ['S_WITHIN(geom, buffer(POINT(108.1 16), 50))', [a]], ['S_EQUALS(centroid(geom), POINT(108.2 16))', [b]], ['S_INTERSECTS(BBOX(179, -90, 108.15, 90), geom)', [a]],
+      ['dwithin(geom, POINT(108.1001 16), 20)', [a]], ['distance(geom, POINT(108.2 16)) < 1', [b]], ["charLength(concat(owner, 'x')) = 2 AND year(dug) = 2021", [b]], ['greatest(depth, floors, 5) = 5 AND floors = 1', [a]], ["now() < TIMESTAMP('2026-01-01T00:00:00Z')", []],
+      ['geom IS NULL', []], ['round(depth) IS NOT NULL', [a, b]],
+      ["A_CONTAINS(extra, ('x'))", []], ["A_CONTAINEDBY((1, 2), (depth, 1, 2)) AND depth = 3", [a]], ["A_OVERLAPS((floors, 7), (2, 8))", [b]], ["A_EQUALS(('a', TRUE), (TRUE, 'a', 'a'))", all],
+    ]
+    for (const [text, names] of cases) t.strictSame(await found(parseCql2Text(text), { reader: reader('restricted') }), names, text)
+    const wrong: readonly [string, RegExp][] = [
+      ["floodDepth('x') > 1", /buildings, roads/], ['nope(depth) = 1', /no function “nope”.*dwithin/], ['area(depth) > 1', /takes geometry as geometry, not depth/], ['round(depth, 2) = 1', /takes 1 argument \(x\), not 2/], ['round(depth)', /answers a number/], ['name + 1 = 2', /“\+” takes numbers/],
+      ['S_TOUCHES(geom, GEOMETRYCOLLECTION(POINT(1 1)))', /no GEOMETRYCOLLECTION/], ['S_TOUCHES(name, POINT(1 1))', /property “geom”/], ['T_AFTER(depth, dug)', /dates and timestamps/], ['A_EQUALS(name, (1))', /takes lists/], ['S_WITHIN(geom, round(depth))', /where a geometry is wanted/],
+    ]
+    for (const [text, detail] of wrong) await fails(parseCql2Text(text), detail)
   })
 
   t.test('nothing of a value becomes SQL', async t => {
@@ -187,7 +207,7 @@ t.test('rights', async t => {
         const text = await plan(store, { reader: who, bbox: box, ...args })
         t.notMatch(text, /Seq Scan/, `${clearance} ${JSON.stringify(args)}\n${text}`)
       }
-      t.match(await plan(store, { reader: who, where: { op: 's_intersects', property: 'geom', geometry: { bbox: [108, 16, 108.02, 16.02] } } }), /Index Scan.*wells_geom_idx/)
+      t.match(await plan(store, { reader: who, where: { op: 's_intersects', left: { property: 'geom' }, right: { bbox: [108, 16, 108.02, 16.02] } } }), /Index Scan.*wells_geom_idx/)
     }
   })
 

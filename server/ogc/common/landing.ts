@@ -17,7 +17,7 @@ export const CONFORMANCE: readonly string[] = [
   ...['core', 'geojson', 'html', 'oas30'].map((name) => FEATURES + name),
   'http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs',
   ...['filter', 'features-filter', 'queryables', 'queryables-query-parameters'].map((name) => FILTERING + name),
-  ...['cql2-text', 'cql2-json', 'basic-cql2', 'advanced-comparison-operators', 'case-insensitive-comparison', 'accent-insensitive-comparison', 'basic-spatial-functions'].map((name) => CQL2 + name),
+  ...['cql2-text', 'cql2-json', 'basic-cql2', 'advanced-comparison-operators', 'case-insensitive-comparison', 'accent-insensitive-comparison', 'basic-spatial-functions', 'basic-spatial-functions-plus', 'spatial-functions', 'temporal-functions', 'array-functions', 'property-property', 'functions', 'arithmetic'].map((name) => CQL2 + name),
   ...['create-replace-delete', 'update', 'features', 'optimistic-locking-etags', 'optimistic-locking-timestamps'].map((name) => `http://www.opengis.net/spec/ogcapi-features-4/1.0/conf/${name}`),
   // QGIS reads the schema only under the first of these twins, others only under the second.
   'http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/schemas',
@@ -40,6 +40,7 @@ export const landingOperations: readonly Operation[] = [
         { href: `${ogc}/conformance`, rel: REL.conformance, type: JSON_MEDIA.type, title: 'Conformance classes' },
         { href: `${ogc}/collections`, rel: 'data', type: JSON_MEDIA.type, title: 'Collections' },
         { href: `${ogc}/collections`, rel: REL.data, type: JSON_MEDIA.type, title: 'Collections' },
+        { href: `${ogc}/functions`, rel: REL.functions, type: JSON_MEDIA.type, title: 'Functions of filters' },
         { href: `${ogc}/tiles`, rel: REL.tilesetsVector, type: JSON_MEDIA.type, title: 'Vector tiles of all collections' },
         { href: `${ogc}/tileMatrixSets`, rel: REL.tilingSchemes, type: JSON_MEDIA.type, title: 'Tile matrix sets' },
         { href: `${ogc}/processes`, rel: REL.processes, type: JSON_MEDIA.type, title: 'Processes' },

@@ -7,6 +7,7 @@ export const REL = {
   conformance: 'http://www.opengis.net/def/rel/ogc/1.0/conformance',
   data: 'http://www.opengis.net/def/rel/ogc/1.0/data',
   schema: 'http://www.opengis.net/def/rel/ogc/1.0/schema',
+  functions: 'http://www.opengis.net/def/rel/ogc/1.0/functions',
   queryables: 'http://www.opengis.net/def/rel/ogc/1.0/queryables',
   tilesetsVector: 'http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector',
   tilingSchemes: 'http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes',

@@ -1,4 +1,4 @@
-import { isRealDay, isTimestamp } from '../../../core/filter/cql2-json.js'
+import { isRealDay, isTimestamp } from '../../../core/filter/instants.js'
 import { badParameter } from '../../errors.js'
 import type { AsOf } from '../../store/store.js'
 

@@ -3,7 +3,8 @@ import { sql } from 'kysely'
 import type { BBox } from '../../../core/bbox.js'
 import { CRS84, findCrs, flipBox, type Crs } from '../../../core/crs.js'
 import type { Filter, GeoJsonGeometry, GeometryLiteral, Scalar } from '../../../core/filter/ast.js'
-import { FilterSyntaxError, parseCql2Json } from '../../../core/filter/cql2-json.js'
+import { FilterSyntaxError } from '../../../core/filter/build.js'
+import { parseCql2Json } from '../../../core/filter/cql2-json.js'
 import { parseCql2Text } from '../../../core/filter/cql2-text.js'
 import { nearMisses } from '../../../core/text.js'
 import type { Column, Layer } from '../../../layers/layer.js'
@@ -121,11 +122,14 @@ function readJson(text: string): unknown {
 /** Geometry literals of the filter, brought to CRS84. */
 async function inCrs84(call: QueryCall, filter: Filter, crs: Crs): Promise<Filter> {
   if (crs.uri === CRS84.uri) return filter
-  switch (filter.op) {
-    case 'and': case 'or': return { ...filter, args: await Promise.all(filter.args.map((arg) => inCrs84(call, arg, crs))) }
-    case 'not': return { ...filter, arg: await inCrs84(call, filter.arg, crs) }
-    case 's_intersects': return { ...filter, geometry: await literalInCrs84(call, filter.geometry, crs, 'filter') }
-    default: return filter
+  return await convert(filter) as Filter
+
+  /** The AST is plain values: what has a box or a shape is a geometry. */
+  async function convert(part: unknown): Promise<unknown> {
+    if (Array.isArray(part)) return Promise.all(part.map(convert))
+    if (typeof part !== 'object' || part === null) return part
+    if ('bbox' in part || 'geojson' in part) return literalInCrs84(call, part as GeometryLiteral, crs, 'filter')
+    return Object.fromEntries(await Promise.all(Object.entries(part).map(async ([name, value]) => [name, await convert(value)] as const)))
   }
 }
 
@@ -156,7 +160,7 @@ async function boxOf(call: QueryCall, layer: Layer): Promise<{ box: BBox; srid: 
   if (crs.srid === 4326) return { box: checkDegrees(crs.axes === 'lat,lon' ? flipBox(box) : box), srid: 4326 }
   if (box[0] > box[2] || box[1] > box[3]) throw badParameter('bbox', `The box ${numbers.join(',')} has its first corner beyond its second; the order is west, south, east, north.`)
   if (crs.srid === 3857) return { box, srid: 3857 }
-  return { filter: { op: 's_intersects', property: 'geom', geometry: await literalInCrs84(call, { bbox: box }, crs, 'bbox') } }
+  return { filter: { op: 's_intersects', left: { property: 'geom' }, right: await literalInCrs84(call, { bbox: box }, crs, 'bbox') } }
 }
 
 function plane(numbers: readonly number[]): BBox {

@@ -10,7 +10,7 @@ export function featureSchema(call: Call, layer: Layer, lang: Language): unknown
 
 /** JSON Schema of what `filter` and query parameters may name (Part 3). */
 export function queryablesSchema(call: Call, layer: Layer, lang: Language): unknown {
-  return schema(call, layer, lang, 'queryables', propertiesOf(layer, call.reader).filter(({ type }) => type !== 'json'))
+  return schema(call, layer, lang, 'queryables', propertiesOf(layer, call.reader))
 }
 
 /**
