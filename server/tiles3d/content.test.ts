@@ -3,6 +3,7 @@ import { NodeIO } from '@gltf-transform/core'
 import { EXTMeshFeatures, EXTMeshGPUInstancing, EXTMeshoptCompression, EXTStructuralMetadata, KHRMeshQuantization } from '@gltf-transform/extensions'
 import fc from 'fast-check'
 import { MeshoptDecoder } from 'meshoptimizer/decoder'
+import { gunzipSync } from 'node:zlib'
 import { PNG } from 'pngjs'
 import t from 'tap'
 import { facesToEwkb, toHex } from '../../core/geometry/wkb.js'
@@ -186,11 +187,25 @@ t.test('faces of a solid keep their pictures: coordinates parallel to the corner
   t.ok(accessor(glb, primitives[0].attributes.COLOR_0).some(([r, g, b]) => r === 1 && g === 0 && b === 0))
 })
 
-t.test('workers make the tile that the main thread would, and what cannot be made is told', async t => {
+t.test('workers make the tile that the main thread would; what cannot be made is told; those who wait hold no rows', async t => {
   const pool = new EncodePool()
-  const { gunzipSync } = await import('node:zlib')
-  const made = await Promise.all([job, job, { ...job, layer: 'others' }].map(each => pool.encode(each)))
+  const made = await Promise.all([job, job, { ...job, layer: 'others' }].map(each => pool.encode(async () => each)))
   t.ok(made.slice(0, 2).every(tile => Buffer.compare(gunzipSync(tile.gzip), encodeTile(job)) === 0 && tile.length === encodeTile(job).length))
-  await t.rejects(pool.encode({ ...job, shapes: { ...job.shapes, footprints: { bytes: new Uint8Array([1, 2, 3]), ends: new Uint32Array([3, 3, 3]) } } as TileJob['shapes'] }), /houses could not be encoded/)
-  t.equal((await pool.encode(job)).length, made[0]!.length, 'the worker lives on')
+  const broken = { ...job, shapes: { ...job.shapes, footprints: { bytes: new Uint8Array([1, 2, 3]), ends: new Uint32Array([3, 3, 3]) } } as TileJob['shapes'] }
+  await t.rejects(pool.encode(async () => broken), /houses could not be encoded/)
+  await t.rejects(pool.encode(async () => { throw new Error('the rows are gone') }), /the rows are gone/)
+  t.equal((await pool.encode(async () => job)).length, made[0]!.length, 'the worker lives on')
+
+  let reading = 0
+  let most = 0
+  const answers = await Promise.allSettled(Array.from({ length: 200 }, () => pool.encode(async () => {
+    most = Math.max(most, ++reading)
+    await new Promise(done => setTimeout(done, 1))
+    reading--
+    return job
+  })))
+  const refused = answers.filter(answer => answer.status === 'rejected').map(answer => answer.reason as { status: number; headers: object })
+  t.ok(most <= 6, `${most} tiles were read at once`)
+  t.ok(refused.length > 0 && refused.length < 80, `${refused.length} of 200 at once were refused`)
+  t.ok(refused.every(problem => problem.status === 503 && 'Retry-After' in problem.headers))
 })

@@ -15,8 +15,8 @@ import { implicitSubtree, implicitTilesetJson, type ImplicitRoot } from './impli
 import { tileName, tilesRevision, type TilesOf } from './layer-tiles.js'
 import { readRows } from './read-tile.js'
 import { boxOf, isLeaf, nodeAt, tilesOf, type Stats, type TreeLimits, type TreeTile } from './tree.js'
-import { Trees, type LayerTree } from './trees.js'
-import { tilesetJson } from './tileset.js'
+import { revisionOf, Trees, type LayerTree } from './trees.js'
+import { tilesetJson, tilesetNews } from './tileset.js'
 
 const TILES_BYTES = 192 * 2 ** 20
 
@@ -81,16 +81,21 @@ export class Tiles3d {
 
   /**
    * The explicit tileset. Each tile's address names its part and the revision since which it is what it is: an edit changes
-   * only the addresses of tiles it changes, and an address never means anything else.
+   * only the addresses of tiles it changes, and an address never means anything else. With `since`, only what is not as it was at that revision,
+   * where that can be told.
    */
-  async tileset(snapshot: Snapshot, query: Readonly<Record<string, string>>): Promise<object> {
+  async tileset(snapshot: Snapshot, query: Readonly<Record<string, string>>, since?: number): Promise<object> {
     await noteTileRead(this.#store.db, snapshot)
     const tree = await this.#trees.get(snapshot, snapshot.revision)
     const { geoidOffset } = await this.#store.city()
-    return tilesetJson(tilesOf(tree.root, this.#limitsOf(snapshot.layer)), {
-      geoidOffset, generator: GENERATOR, title: snapshot.layer.title.en,
-      query: tile => `?${new URLSearchParams({ ...query, rev: String(sinceOf(snapshot, tree, tile.content!)), part: tile.part })}`,
+    const shown = (of: LayerTree) => ({
+      root: tilesOf(of.root, this.#limitsOf(snapshot.layer)), revision: revisionOf(of),
+      query: (tile: TreeTile) => `?${new URLSearchParams({ ...query, rev: String(sinceOf(snapshot, of, tile.content ?? tile.all)), part: tile.part })}`,
     })
+    const now = shown(tree)
+    const options = { ...now, geoidOffset, generator: GENERATOR, title: snapshot.layer.title.en }
+    const before = since === undefined ? undefined : await this.#trees.before(snapshot, tree, since)
+    return (before && tilesetNews(now.root, { ...shown(before), revision: since! }, options)) ?? tilesetJson(now.root, options)
   }
 
   /** The same tiles by implicit tiling, for clients that count tiles instead of reading them. */
@@ -138,7 +143,7 @@ export class Tiles3d {
     const { geoidOffset } = await this.#store.city()
     const { layer, branch, reader, run = '' } = of
     const key = [layer.id, schemaVersion(layer), branch, reader.clearance, run, geoidOffset, tileName(tile), tile.part, rev].join(' ')
-    return this.#tiles.get(key, async () => this.#pool.encode(await readRows(this.#store, of, { which: inTile(layer, 'v', tile), centre: [toCentimetre((west + east) / 2), toCentimetre((south + north) / 2)] })))
+    return this.#tiles.get(key, () => this.#pool.encode(() => readRows(this.#store, of, { which: inTile(layer, 'v', tile), centre: [toCentimetre((west + east) / 2), toCentimetre((south + north) / 2)] })))
   }
 
   /** A tile of a tree; undefined where the tree has none there. */
