@@ -8,8 +8,8 @@ import { grow } from '../../core/bbox.js'
 import { GENERALISED_TO, PIXELS, type Cell, type LineCell, type LineGroup, type PointCell, type PolygonCell } from '../../core/generalise/cell.js'
 import { Coverage } from '../../core/generalise/coverage.js'
 import { paste, patches, type Category } from '../../core/generalise/patches.js'
-import { prominentAt } from '../../core/generalise/prominent.js'
-import { boxOf, clip, readShape, rounded, type Shape } from '../../core/generalise/shape.js'
+import { prominentAt, visibleAt } from '../../core/generalise/prominent.js'
+import { boxOf, clip, readShape, rounded, type Box, type Shape } from '../../core/generalise/shape.js'
 import { EXTENT, type TileFeature, type TileValue } from '../../core/mvt/feature.js'
 import { isTile, tileBounds3857, type Tile } from '../../core/tile-matrix.js'
 import type { Layer } from '../../layers/layer.js'
@@ -121,6 +121,7 @@ async function prominentFeatures(store: Store, { layer, branch, asOf, reader, ti
     select v.id as "ID", st_asbinary(st_simplify(v.geom_3857, ${sql.lit((size / EXTENT) * TOLERANCE)}, true), 'NDR') as "SHAPE",
       ${recipe.category === null ? sql`null` : sql.ref(`v.${recipe.category}`)} as "CATEGORY"${sql.join(columns.map(column => sql`, ${tileValueSql(column, 'v')} as ${sql.ref(column.name)}`), sql``)}
     from ${rows} as v where ${prominenceSql(layer, 'v')} >= ${sql.lit(prominentAt(tile.z))}
+      ${layer.geometry === 'polygon' ? sql`and st_xmax(v.geom_3857) - st_xmin(v.geom_3857) + st_ymax(v.geom_3857) - st_ymin(v.geom_3857) >= ${sql.lit(visibleAt(tile.z))}` : sql``}
     order by ${importance ? sql`${importance} desc nulls last, ` : sql``}v.id limit ${sql.lit(CAP + 1)}`.execute(store.pool(reader.clearance))
   const square = { west: box[0], north: box[3], unitsPerMetre: EXTENT / size }
   const shown: Shown[] = []
@@ -146,6 +147,9 @@ const MARGIN_PIXELS = MARGIN / UNITS_PER_PIXEL
 /** Patches, and holes in them, of fewer pixels are not drawn. */
 const LEAST_PIXELS = 4
 
+/** What is drawn itself is cut out of the patches where it is as large as this, width and height in units: smaller holes would only fray a block of houses. */
+const LEAST_CUT_OUT = 4 * UNITS_PER_PIXEL
+
 /** Patches of all that is not drawn itself, a feature a category. */
 function mergedPolygons(request: GeneralisedRequest, recipe: Recipe, around: readonly Beside[], shown: readonly Shown[]): TileFeature[] {
   const side = PIXELS + 2 * MARGIN_PIXELS
@@ -159,10 +163,12 @@ function mergedPolygons(request: GeneralisedRequest, recipe: Recipe, around: rea
     }
   }
   for (const [category, plate] of plates) {
-    const own = shown.filter(each => each.category === category).map(({ shape }) => shape)
-    plate.count -= own.filter(hasMiddleInTile).length
+    const own = shown.filter(each => each.category === category).map(({ shape }) => ({ shape, box: boxOf(shape.parts)! }))
+    plate.count -= own.filter(({ box }) => hasMiddleInTile(box)).length
+    const large = own.filter(({ box: [w, n, e, s] }) => e - w + s - n >= LEAST_CUT_OUT)
+    if (large.length === 0) continue
     const coverage = new Coverage(side, UNITS_PER_PIXEL, -MARGIN)
-    for (const { parts } of own) coverage.add(parts)
+    for (const { shape } of large) coverage.add(shape.parts)
     coverage.shares().forEach((share, at) => { plate.shares[at]! -= Math.min(1, share) * 255 })
   }
   const list = [...plates]
@@ -173,9 +179,8 @@ function mergedPolygons(request: GeneralisedRequest, recipe: Recipe, around: rea
   })
 }
 
-function hasMiddleInTile({ parts }: Shape): boolean {
-  const box = boxOf(parts)!
-  const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
+function hasMiddleInTile([w, n, e, s]: Box): boolean {
+  const [x, y] = [(w + e) / 2, (n + s) / 2]
   return x >= 0 && y >= 0 && x < EXTENT && y < EXTENT
 }
 
