@@ -31,3 +31,10 @@ export interface TextureImage {
   readonly height: number
   readonly bytes: Uint8Array
 }
+
+/** An appearance as a file has it: its images are not stored yet. */
+export interface DraftAppearance {
+  /** `file`: path of the image on this machine. */
+  readonly images: readonly { readonly file: string; readonly wrap: TextureUse['wrap'] }[]
+  readonly faces: readonly (FaceAppearance | null)[]
+}

@@ -1,3 +1,4 @@
+import type { DraftAppearance } from './appearance.js'
 import type { GeoJsonGeometry } from './filter/ast.js'
 
 /**
@@ -12,6 +13,8 @@ export interface Feature {
   readonly sourceId?: string
   /** Faces of a closed or open surface: per face its rings of [x, y, z], same CRS; heights orthometric metres. */
   readonly solid?: readonly (readonly (readonly (readonly number[])[])[])[]
+  /** What the faces of the solid look like; kept where the feature has a source id. */
+  readonly appearance?: DraftAppearance
   /** Ground level under a 3D feature and its height above it, metres. */
   readonly groundZ?: number
   readonly height?: number

@@ -1,9 +1,10 @@
 import type { Feature } from '../../core/feature.js'
 import { GeometryFault } from '../../core/geometry/wkb-bytes.js'
+import { CityGmlLooks } from './citygml-looks.js'
 import { badFile } from './fault.js'
 import { contextOf, gmlSource, surveyGml, typed, type GmlKind } from './gml.js'
 import { crsIn, facesOf, gmlGeometry, isSolid, isSurface, valuesOf, type GmlContext } from './gml-geometry.js'
-import { meshShape } from './mesh-shape.js'
+import { isFace, meshShape } from './mesh-shape.js'
 import type { OpenOptions } from './reader.js'
 import type { SourceFile } from './source.js'
 import { child, childrenOf, descendants, textOf, type XmlNode } from './xml.js'
@@ -13,27 +14,28 @@ const WHAT = 'CityGML file'
 /**
  * CityGML 1 to 3: one layer a kind of city object. Parts belong to their whole; of several levels of detail the highest is taken,
  * of LoD3 and 4 the shell alone (no rooms, no furniture). Features have a footprint, the faces as a solid, ground level and height.
- * Implicit geometries (library models placed by a matrix) are left out and counted; textures and materials are not read.
+ * Implicit geometries (library models placed by a matrix) are left out and counted. Faces keep textures by coordinates and diffuse colours.
  */
 export async function openCityGml(file: string, _options: OpenOptions): Promise<SourceFile> {
   const survey = await surveyGml(file, WHAT, 3)
   if (survey.kinds.length === 0) throw badFile('The CityGML file holds no city objects (cityObjectMember).')
   const implicit = new Map<string, number>()
-  const notes = () => [...implicit].map(([kind, count]) => `${kind}: ${count} implicit geometries were left out`)
+  const looks = await CityGmlLooks.of(file)
+  const notes = () => [...[...implicit].map(([kind, count]) => `${kind}: ${count} implicit geometries were left out`), ...looks.notes()]
   return gmlSource('citygml', survey, ({ node }, kind, row) => {
     if (row === 1) implicit.delete(kind.name)
-    return toFeature(node, kind, survey.context, row, count => implicit.set(kind.name, (implicit.get(kind.name) ?? 0) + count))
+    return toFeature(node, kind, survey.context, looks, row, count => implicit.set(kind.name, (implicit.get(kind.name) ?? 0) + count))
   }, notes)
 }
 
-function toFeature(node: XmlNode, kind: GmlKind, file: GmlContext, row: number, onImplicit: (count: number) => void): Feature {
+function toFeature(node: XmlNode, kind: GmlKind, file: GmlContext, looks: CityGmlLooks, row: number, onImplicit: (count: number) => void): Feature {
   const id = node.attributes['gml:id'] ?? node.attributes.id
   const base = { properties: properties(node, id), row, ...(id ? { sourceId: id } : {}) }
   const shape = gather(node)
   if (shape.implicit > 0) onImplicit(shape.implicit)
   try {
     const context = contextOf(node, file, crsIn(node) ?? kind.crs)
-    return { ...base, ...shapeOf(shape, context) }
+    return { ...base, ...shapeOf(shape, context, faces => looks.draft(node, faces)) }
   } catch (error) {
     if (error instanceof GeometryFault) return { ...base, geometry: null, fault: error.message }
     throw error
@@ -76,7 +78,7 @@ function gather(node: XmlNode): Gathered {
 
 type Faces = number[][][][]
 
-function shapeOf({ parts, implicit }: Gathered, file: GmlContext): Pick<Feature, 'geometry' | 'solid' | 'groundZ' | 'height' | 'fault'> {
+function shapeOf({ parts, implicit }: Gathered, file: GmlContext, looksOf: (faces: Faces) => Feature['appearance']): Pick<Feature, 'geometry' | 'solid' | 'appearance' | 'groundZ' | 'height' | 'fault'> {
   const context = { ...file, dimension: 3 }
   const faces: Faces = []
   const ground: Faces = []
@@ -97,7 +99,11 @@ function shapeOf({ parts, implicit }: Gathered, file: GmlContext): Pick<Feature,
     // A solid says nothing of its floor; the thematic surfaces beside it do.
     if (!best.some(level => level.ground)) for (const { property } of levels.filter(level => level.ground && level.lod === best[0]!.lod)) ground.push(...valuesOf(property, context).filter(isSurface).flatMap(geometry => facesOf(geometry, context)))
   }
-  if (faces.length > 0) return meshShape(faces, { closed, geographic: context.crs.flipped && isDegrees(faces), ground })
+  if (faces.length > 0) {
+    const shape = meshShape(faces, { closed, geographic: context.crs.flipped && isDegrees(faces), ground })
+    const appearance = shape.solid && looksOf(faces.filter(isFace))
+    return { ...shape, ...(appearance && { appearance }) }
+  }
   // CityGML 3 names the edge of the roof as it names the footprint: the lower one is the footprint.
   const plain = flat.flatMap(({ property }) => valuesOf(property, context).map(value => gmlGeometry(value, context))).filter(found => found !== null).map(geometry => ({ geometry, ...levelOf(geometry.coordinates) }))
   if (plain.length > 0) return plain.reduce((lowest, each) => ((each.groundZ ?? Infinity) < (lowest.groundZ ?? Infinity) ? each : lowest))

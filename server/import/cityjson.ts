@@ -4,7 +4,9 @@ import { parseCrs } from './crs.js'
 import { badFile } from './fault.js'
 import { footprint } from './footprint.js'
 import { parse } from './json-scanner.js'
+import { DraftBuilder, rgbOf, wrapOf, type FaceTexture } from './looks.js'
 import type { SourceFile } from './source.js'
+import { TextureFiles } from './texture-files.js'
 import { contentOf } from './unpack.js'
 
 const WHAT = 'CityJSON file'
@@ -27,12 +29,23 @@ interface Geometry {
   readonly lod?: string | number
   readonly boundaries: unknown
   readonly semantics?: { readonly surfaces: readonly { readonly type: string }[]; readonly values: unknown }
+  /** By theme. */
+  readonly texture?: Readonly<Record<string, { readonly values?: unknown }>>
+  readonly material?: Readonly<Record<string, { readonly values?: unknown; readonly value?: number }>>
+}
+interface CityAppearance {
+  readonly textures?: readonly { readonly image?: string; readonly wrapMode?: string }[]
+  readonly 'vertices-texture'?: readonly (readonly [u: number, v: number])[]
+  readonly materials?: readonly { readonly diffuseColor?: readonly number[] }[]
+  readonly 'default-theme-texture'?: string
+  readonly 'default-theme-material'?: string
 }
 interface CityModel {
   readonly version: string
   readonly CityObjects: Readonly<Record<string, CityObject>>
   readonly vertices: readonly (readonly number[])[]
   readonly transform?: { readonly scale: readonly number[]; readonly translate: readonly number[] }
+  readonly appearance?: CityAppearance
   readonly metadata?: { readonly referenceSystem?: string; readonly crs?: { readonly epsg?: number } }
 }
 
@@ -44,6 +57,7 @@ export async function openCityJson(file: string): Promise<SourceFile> {
   const model = parse((await contentOf(file, WHAT, MAX_BYTES)).toString('utf8'), WHAT) as CityModel
   check(model)
   const srid = sridOf(model)
+  const files = new TextureFiles(file)
   const types = new Map<string, string[]>()
   for (const [id, object] of Object.entries(model.CityObjects)) {
     // A part comes with its whole.
@@ -54,10 +68,10 @@ export async function openCityJson(file: string): Promise<SourceFile> {
     name: name.replace(/^\+/, ''), srid, count: ids.length,
     async *features() {
       let row = 0
-      for (const id of ids) yield toFeature(model, id, ++row)
+      for (const id of ids) yield toFeature(model, files, id, ++row)
     },
   }))
-  return { format: 'cityjson', layers, close: async () => {} }
+  return { format: 'cityjson', layers, notes: () => files.notes(), close: async () => {} }
 }
 
 function check(model: CityModel) {
@@ -75,14 +89,14 @@ function sridOf({ metadata }: CityModel): number | null {
   return srid === null ? null : HORIZONTAL[srid] ?? srid
 }
 
-function toFeature(model: CityModel, id: string, row: number): Feature {
+function toFeature(model: CityModel, files: TextureFiles, id: string, row: number): Feature {
   const object = model.CityObjects[id]!
   const properties = { id, type: object.type.replace(/^\+/, ''), ...object.attributes }
   const base = { properties, sourceId: id, row }
   try {
     const shapes = withParts(model, id, 0).map(part => best(part.geometry ?? [])).filter(g => g !== undefined)
     const solids = shapes.filter(shape => levelOf(shape) >= 1)
-    return { ...base, ...shapeOf(model, solids.length ? solids : shapes) }
+    return { ...base, ...shapeOf(model, files, solids.length ? solids : shapes) }
   } catch (error) {
     // Indexes into vertices or boundaries of another depth than their type says.
     if (error instanceof TypeError || error instanceof RangeError) return { ...base, geometry: null, fault: 'boundaries that do not fit the vertices' }
@@ -102,16 +116,19 @@ function best(geometries: readonly Geometry[]): Geometry | undefined {
   return [...geometries].sort((a, b) => levelOf(b) - levelOf(a))[0]
 }
 
-function shapeOf(model: CityModel, shapes: readonly Geometry[]): Pick<Feature, 'geometry' | 'solid' | 'groundZ' | 'height' | 'fault'> {
+function shapeOf(model: CityModel, files: TextureFiles, shapes: readonly Geometry[]): Pick<Feature, 'geometry' | 'solid' | 'appearance' | 'groundZ' | 'height' | 'fault'> {
   if (shapes.length === 0) return { geometry: null, fault: 'no geometry' }
   const vertex = vertexReader(model)
   const plain = shapes.length === 1 ? plainGeometry(shapes[0]!, vertex) : null
   if (plain) return { geometry: plain }
   const faces: Face[] = []
   const ground: Face[] = []
+  const looks = new DraftBuilder()
   for (const shape of shapes) {
     const types = semanticTypes(shape)
-    facesOf(shape).forEach((rings, i) => {
+    const rings = facesOf(shape)
+    addLooks(model, files, shape, rings, looks)
+    rings.forEach((rings, i) => {
       const face = rings.map(ring => ring.map(vertex))
       faces.push(face)
       if (types?.[i] === 'GroundSurface') ground.push(face)
@@ -123,7 +140,8 @@ function shapeOf(model: CityModel, shapes: readonly Geometry[]): Pick<Feature, '
   const geometry = footprint(ground.length ? ground : faces, solid ? 'down' : 'up')
   if (!geometry) return { geometry: null, fault: 'no footprint: all faces are vertical' }
   // A closed ring of three points repeated is what degenerate triangles are; PostGIS takes only real faces.
-  return { geometry, solid: faces.map(closeRings), groundZ: low, ...(high > low ? { height: round(high - low) } : {}) }
+  const appearance = looks.finish()
+  return { geometry, solid: faces.map(closeRings), ...(appearance && { appearance }), groundZ: low, ...(high > low ? { height: round(high - low) } : {}) }
 }
 
 const round = (metres: number) => Math.round(metres * 1000) / 1000
@@ -158,6 +176,45 @@ function facesOf({ type, boundaries }: Geometry): number[][][] {
     case 'MultiSolid': case 'CompositeSolid': return (boundaries as number[][][][][]).flatMap(solid => solid[0] ?? [])
     default: return []
   }
+}
+
+/** Adds what the faces of a geometry look like, in the order of `facesOf`: its default theme, else its first. */
+function addLooks({ appearance }: CityModel, files: TextureFiles, shape: Geometry, faces: readonly number[][][], looks: DraftBuilder): void {
+  const textures = appearance && themed(shape.texture, appearance['default-theme-texture'])
+  const materials = appearance && themed(shape.material, appearance['default-theme-material'])
+  const textured = textures ? outerShells(shape.type, textures.values) : []
+  const coloured = materials ? outerShells(shape.type, materials.values) : []
+  faces.forEach((rings, i) => {
+    const texture = textureOf(appearance, files, textured[i], rings)
+    const material = (coloured[i] ?? materials?.value) as number | null | undefined
+    looks.add(texture, typeof material === 'number' ? rgbOf(appearance?.materials?.[material]?.diffuseColor) : undefined)
+  })
+}
+
+function themed<T>(themes: Readonly<Record<string, T>> | undefined, preferred: string | undefined): T | undefined {
+  return themes && ((preferred === undefined ? undefined : themes[preferred]) ?? Object.values(themes)[0])
+}
+
+/** Values that stand a face each: of solids those of their outer shell, as `facesOf` takes faces. */
+function outerShells(type: string, values: unknown): readonly unknown[] {
+  const all = (values ?? []) as unknown[]
+  return ((type === 'Solid' ? all[0] : /^(Multi|Composite)Solid$/.test(type) ? (all as unknown[][]).flatMap(solid => solid?.[0] ?? []) : all) ?? []) as unknown[]
+}
+
+/** `value`: a ring each, the texture's index and then an index into the texture's vertices for each of the ring's. */
+function textureOf(appearance: CityAppearance | undefined, files: TextureFiles, value: unknown, rings: readonly number[][]): FaceTexture | undefined {
+  const lists = value as (number | null)[][] | null | undefined
+  const index = lists?.[0]?.[0]
+  if (typeof index !== 'number') return undefined
+  const { image, wrapMode } = appearance?.textures?.[index] ?? {}
+  const file = image === undefined ? undefined : files.find(image)
+  if (file === undefined) return undefined
+  const vertices = appearance?.['vertices-texture'] ?? []
+  const uv = rings.map((ring, i) => {
+    const pairs = (lists![i] ?? []).slice(1).map(at => (at === null ? undefined : vertices[at]))
+    return pairs.length === ring.length && pairs.every(pair => pair !== undefined) ? [...pairs, pairs[0]!].flat() as number[] : null
+  })
+  return uv.every(pairs => pairs !== null) ? { file, wrap: wrapOf(wrapMode), uv } : undefined
 }
 
 /** Semantic type by face, in the order of `facesOf`; null where the geometry has none. */

@@ -79,18 +79,45 @@ export function valuesOf(property: XmlNode, { resolve }: GmlContext): XmlNode[] 
   return [target]
 }
 
+/** Where a face comes from: what else a file says of it, it says of these ids. */
+export interface FaceOrigin {
+  /** The polygon and the surfaces that it is part of, innermost first. */
+  readonly surfaces: readonly string[]
+  readonly rings: readonly (string | undefined)[]
+  /** The face's rings run against those of the polygon. */
+  readonly isReversed: boolean
+}
+
+const origins = new WeakMap<readonly unknown[], FaceOrigin>()
+/** Of a face that `facesOf` made. */
+export const originOf = (face: readonly unknown[]): FaceOrigin | undefined => origins.get(face)
+
 /** Every face of surfaces and solids, as rings; inner shells of solids are left out. */
 export function facesOf(node: XmlNode, context: GmlContext, depth = 0): Rings[] {
+  const faces = facesWithin(node, context, depth)
+  const { id } = node.attributes
+  if (id !== undefined) for (const face of faces) {
+    const origin = origins.get(face)
+    if (origin && !origin.surfaces.includes(id)) origins.set(face, { ...origin, surfaces: [...origin.surfaces, id] })
+  }
+  return faces
+}
+
+function facesWithin(node: XmlNode, context: GmlContext, depth: number): Rings[] {
   if (depth > MAX_LINKS) throw new GeometryFault('surfaces that link to each other in a circle')
   const within = (...names: string[]) => members(node, context, names).flatMap(member => facesOf(member, context, depth + 1))
   switch (node.name) {
     case 'Polygon': case 'PolygonPatch': case 'Triangle': case 'Rectangle': {
-      const outer = ringsOf(node, context, 'exterior', 'outerBoundaryIs')
-      return outer.length ? [[...outer, ...ringsOf(node, context, 'interior', 'innerBoundaryIs')]] : []
+      const outer = ringNodes(node, context, 'exterior', 'outerBoundaryIs')
+      if (outer.length === 0) return []
+      const rings = [...outer, ...ringNodes(node, context, 'interior', 'innerBoundaryIs')]
+      const face = rings.map(ring => joinLines(linesOf(ring, context, 0)))
+      origins.set(face, { surfaces: [], rings: rings.map(ring => ring.attributes.id), isReversed: false })
+      return [face]
     }
     case 'OrientableSurface': {
       const faces = within('baseSurface')
-      return node.attributes.orientation === '-' ? faces.map(rings => rings.map(ring => [...ring].reverse())) : faces
+      return node.attributes.orientation === '-' ? faces.map(reversed) : faces
     }
     case 'Surface': case 'PolyhedralSurface': case 'TriangulatedSurface': case 'Tin':
       return childrenOf(node, 'patches', 'polygonPatches', 'trianglePatches').flatMap(patches => patches.children).flatMap(patch => {
@@ -105,9 +132,14 @@ export function facesOf(node: XmlNode, context: GmlContext, depth = 0): Rings[] 
   }
 }
 
-function ringsOf(node: XmlNode, context: GmlContext, ...boundaries: string[]): Rings {
-  return members(node, context, boundaries).map(ring => joinLines(linesOf(ring, context, 0)))
+function reversed(face: Rings): Rings {
+  const turned = face.map(ring => [...ring].reverse())
+  const origin = origins.get(face)
+  if (origin) origins.set(turned, { ...origin, isReversed: !origin.isReversed })
+  return turned
 }
+
+const ringNodes = (node: XmlNode, context: GmlContext, ...boundaries: string[]) => members(node, context, boundaries)
 
 function linesOf(node: XmlNode, context: GmlContext, depth: number): Line[] {
   if (depth > MAX_LINKS) throw new GeometryFault('curves that link to each other in a circle')

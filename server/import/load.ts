@@ -5,6 +5,7 @@ import { badParameter, Problem } from '../errors.js'
 import type { Database } from '../store/database.js'
 import { allocateIds } from '../store/revisions.js'
 import type { RevisionWriter, Store } from '../store/store.js'
+import { Appearances } from './appearances.js'
 import { rowChecker } from './check.js'
 import { CopyWriter } from './copy.js'
 import { encodeGeometry, encodeSolid, type CoordinateRange } from './ewkb.js'
@@ -118,6 +119,7 @@ export async function loadFeatures(store: Store, streams: readonly FeatureStream
     throw error
   } finally {
     canceller.stop()
+    await load.end()
   }
 }
 
@@ -153,8 +155,11 @@ class Load {
   readonly #warnings = new Map<string, number>()
   readonly #layers: Record<string, number> = {}
   readonly #onePass = new Set<Stage>()
+  readonly #appearances: Appearances
 
-  constructor(readonly store: Store, readonly options: LoadOptions) {}
+  constructor(readonly store: Store, readonly options: LoadOptions) {
+    this.#appearances = new Appearances(store)
+  }
 
   /** Before the lock: file → staging table → checked table, where all the long work is. */
   async stage(tx: Transaction<Database>, stage: Stage): Promise<void> {
@@ -193,6 +198,8 @@ class Load {
           if (!checked.ok) throw new GeometryFault(checked.reason)
           const full = sink.write(feature, checked.row, row)
           if (full) await full
+          const seen = this.#appearances.add(layer, stream.source, feature)
+          if (seen) await seen
           inDegrees &&= looksLikeDegrees(feature)
           for (const warning of checked.warnings) count(this.#warnings, `${layer.id}.${warning}`)
           staged++
@@ -240,6 +247,12 @@ class Load {
     if (this.#onePass.has(stage)) await this.#pass(writer, stage)
     else if (this.options.replaceSource === undefined) await this.#insertAll(writer, stage)
     else await this.#replace(writer, stage)
+    await this.#appearances.settle(writer.tx, stage.layer)
+  }
+
+  /** However the load went. */
+  async end(): Promise<void> {
+    await this.#appearances.end()
   }
 
   async #insertAll(writer: RevisionWriter, { layer, number }: Stage): Promise<void> {

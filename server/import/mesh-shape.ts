@@ -18,7 +18,7 @@ const METRES_A_DEGREE = 111_320
 
 /** A feature's geometry from faces: its footprint, the faces as a solid, ground level and height. */
 export function meshShape(faces: readonly Rings[], { closed, geographic, ground = [] }: MeshOptions): Pick<Feature, 'geometry' | 'solid' | 'groundZ' | 'height' | 'fault'> {
-  const solid = faces.map(rings => rings.map(closedRing)).filter(rings => rings.length > 0 && rings[0]!.length >= 4)
+  const solid = faces.filter(isFace).map(rings => rings.map(closedRing))
   if (solid.length === 0) return { geometry: null, fault: 'no faces' }
   if (solid.some(rings => rings.some(ring => ring.some(position => position.length < 3)))) throw new GeometryFault('faces without heights')
   const floor = ground.length ? ground : faces
@@ -31,10 +31,13 @@ export function meshShape(faces: readonly Rings[], { closed, geographic, ground 
   return { geometry, solid, groundZ: low, ...(high > low ? { height: round(high - low) } : {}) }
 }
 
+/** Whether a face becomes one of the solid's: those that enclose nothing do not. */
+export const isFace = (rings: Rings): boolean => rings.length > 0 && closedRing(rings[0]!).length >= 4
+
 const round = (metres: number) => Math.round(metres * 1000) / 1000
 const isClosed = (ring: Rings[number]) => ring.length > 1 && ring[0]!.every((ordinate, i) => ordinate === ring.at(-1)![i])
 const openRing = (ring: Rings[number]) => (isClosed(ring) ? ring.slice(0, -1) : ring)
-const closedRing = (ring: Rings[number]) => (isClosed(ring) ? ring : [...ring, ring[0]!])
+export const closedRing = (ring: Rings[number]): Rings[number] => (isClosed(ring) || ring.length === 0 ? ring : [...ring, ring[0]!])
 const scaled = (ring: Rings[number], by: number) => (by === 1 ? ring : ring.map(([x, y, ...rest]) => [x! * by, y! * by, ...rest]))
 
 function unscaled(coordinates: unknown): unknown {

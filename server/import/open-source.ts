@@ -13,6 +13,7 @@ import { GDAL_COMPANIONS, GDAL_EXTENSIONS, openWithGdal } from './gdal.js'
 import { openGeoJson, openGeoJsonSequence } from './geojson.js'
 import { openGeoPackage } from './geopackage.js'
 import { openGml } from './gml.js'
+import { IMAGE_EXTENSIONS } from './image-names.js'
 import { kmlOf, openKml } from './kml.js'
 import { openGeoParquet } from './geoparquet.js'
 import { openOsm } from './osm.js'
@@ -52,9 +53,9 @@ const READERS: readonly Reader[] = [
   { format: 'epanet', title: 'EPANET', extensions: ['.inp'], detect: ({ text }) => /^\[(JUNCTIONS|RESERVOIRS|PIPES)\]/im.test(text), open: features(openEpanet) },
   { format: 'osm-xml', title: 'OSM XML', extensions: ['.osm'], detect: ({ text }) => text.startsWith('<') && /<osm\b/.test(text), open: features(file => openOsm(file, 'osm-xml')) },
   { format: 'kml', title: 'KML and KMZ', extensions: ['.kml', '.kmz'], legacyText: true, detect: ({ text }) => text.startsWith('<') && /<(\w+:)?kml\b/.test(text), detectZip: entries => kmlOf(entries) !== undefined && !entries.some(name => /\.(shp|gpkg|geojson|gml)$/i.test(name)), open: features(openKml) },
-  { format: 'citygml', title: 'CityGML', extensions: ['.citygml'], legacyText: true, detect: ({ text }) => text.startsWith('<') && /<(\w+:)?CityModel\b/.test(text), open: features(openCityGml) },
+  { format: 'citygml', title: 'CityGML', extensions: ['.citygml'], companions: IMAGE_EXTENSIONS, legacyText: true, detect: ({ text }) => text.startsWith('<') && /<(\w+:)?CityModel\b/.test(text), open: features(openCityGml) },
   { format: 'gml', title: 'GML', extensions: ['.gml', '.xml'], legacyText: true, detect: ({ text }) => text.startsWith('<') && !/<!DOCTYPE/i.test(text) && /["']http:\/\/www\.opengis\.net\/(gml|wfs)\b/.test(text), open: features(openGml) },
-  { format: 'cityjson', title: 'CityJSON', extensions: ['.city.json'], detect: ({ text }) => text.startsWith('{') && isCityJson(text), open: features(openCityJson) },
+  { format: 'cityjson', title: 'CityJSON', extensions: ['.city.json'], companions: IMAGE_EXTENSIONS, detect: ({ text }) => text.startsWith('{') && isCityJson(text), open: features(openCityJson) },
   { format: 'geojsonseq', title: 'GeoJSON by lines', extensions: ['.geojsonl', '.geojsons', '.ndjson', '.jsonl'], detect: isSequence, open: features(openGeoJsonSequence) },
   { format: 'geojson', title: 'GeoJSON', extensions: ['.geojson', '.json'], detect: ({ text }) => text.startsWith('{'), open: features(openGeoJson) },
   { format: 'xlsx', title: 'XLSX', extensions: ['.xlsx', '.xlsm'], legacyText: true, detect: () => false, detectZip: isWorkbook, open: features(openXlsx) },

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import yauzl from 'yauzl'
 import { badFile, reading } from './fault.js'
+import { flatName, isImageName } from './image-names.js'
 
 /** Beyond this many bytes, a file that grew more than `BOMB_RATIO` times is taken for a decompression bomb. */
 const BOMB_FLOOR = 64 * 2 ** 20
@@ -160,7 +161,7 @@ export async function unzipTo(file: string, folder: string, wanted: ReadonlySet<
         const name = entry.fileName.split('/').at(-1)!
         if (name === '' || entry.fileName.startsWith('__MACOSX/') || !wanted.has(extname(name).toLowerCase())) continue
         packed += entry.compressedSize
-        const target = join(folder, name.replace(/[^\p{L}\p{N}._ -]/gu, '_'))
+        const target = join(folder, isImageName(name) ? flatName(entry.fileName) : name.replace(/[^\p{L}\p{N}._ -]/gu, '_'))
         const bomb = new Transform({
           transform(chunk: Buffer, _encoding, next) {
             unpacked += chunk.length

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 import { constants, createReadStream } from 'node:fs'
 import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
-import { basename, dirname, extname, join } from 'node:path'
+import { basename, dirname, extname, join, resolve } from 'node:path'
 import { reading } from './fault.js'
+import { flatName, isImageName } from './image-names.js'
+import { imageReferences, TextureFiles } from './texture-files.js'
 
 /** An input kept under its hash, so that a rerun after a crash reads the same bytes. */
 export interface FrozenFile {
@@ -21,7 +23,7 @@ const COMPANIONS: Readonly<Record<string, readonly string[]>> = {
   '.shp': ['.shp', '.dbf', '.prj', '.cpg', '.shx'], '.asc': ['.asc', '.prj'], '.tab': ['.tab', '.dat', '.map', '.id', '.ind'], '.mif': ['.mif', '.mid'],
 }
 /** Of several files sent at once, the one that the others belong to. */
-export const mainOf = (names: readonly string[]) => names.find(name => COMPANIONS[extname(name).toLowerCase()]) ?? names[0]
+export const mainOf = (names: readonly string[]) => names.find(name => COMPANIONS[extname(name).toLowerCase()]) ?? names.find(name => !isImageName(name)) ?? names[0]
 
 /** Copies a file (a Shapefile with its companions) into the data folder. */
 export async function freeze(file: string, dataDir: string): Promise<FrozenFile> {
@@ -29,6 +31,7 @@ export async function freeze(file: string, dataDir: string): Promise<FrozenFile>
     await stat(file)
     const incoming = await incomingFolder(dataDir)
     for (const name of await companionsOf(file)) await copyFile(join(dirname(file), name), join(incoming, safeName(name)), constants.COPYFILE_FICLONE)
+    for (const [from, name] of await texturesOf(file)) await copyFile(from, join(incoming, name), constants.COPYFILE_FICLONE)
     return keep(incoming, safeName(basename(file)), dataDir)
   })
 }
@@ -40,6 +43,16 @@ async function companionsOf(file: string): Promise<string[]> {
   if (!wanted) return [own]
   const stem = own.slice(0, -extension.length).toLowerCase()
   return (await readdir(dirname(file))).filter(name => wanted.includes(extname(name).toLowerCase()) && name.slice(0, -extname(name).length).toLowerCase() === stem)
+}
+
+/** Images that a city model names, and what they are called beside it. */
+async function texturesOf(file: string): Promise<[from: string, name: string][]> {
+  if (!/\.(gml|citygml|xml|json)(\.gz)?$/i.test(file)) return []
+  const files = new TextureFiles(file)
+  return [...await imageReferences(file)].flatMap(reference => {
+    const from = files.find(reference)
+    return from === undefined ? [] : [[from, flatName(from.slice(dirname(resolve(file)).length))] as [string, string]]
+  })
 }
 
 /** A new folder beside the kept ones, so that keeping is a rename. */
