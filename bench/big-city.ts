@@ -48,6 +48,7 @@ export async function openBigCity(tell: (line: string) => void = console.log): P
   const cluster = await openCluster({ dataDir })
   const backend = await joinStore(cluster.connection())
   await build(backend, dataDir, tell)
+  await seenFromAfar(dataDir, tell)
   return {
     backend, connection: cluster.connection(), dataDir,
     serve: () => serve(dataDir),
@@ -74,10 +75,20 @@ async function build({ store, jobs }: Backend, dataDir: string, tell: (line: str
   }
 }
 
+/** What crowded layers look like from afar is kept by the store, as its indexes are: made once after an import, then by each edit. */
+async function seenFromAfar(dataDir: string, tell: (line: string) => void): Promise<void> {
+  const start = performance.now()
+  const server = await serve(dataDir)
+  try {
+    for (const layer of CITY_LAYERS) while ((await fetch(`${server.url}/tiles/${layer}/10/819/465.mvt`)).status === 503) await sleep(500)
+  } finally { await server.close() }
+  tell(`seen from afar, z10–13, after ${Math.round((performance.now() - start) / 1000)} s`)
+}
+
 const CLI = fileURLToPath(new URL('../server/cli/main.js', import.meta.url))
 
 async function serve(dataDir: string): Promise<Server> {
-  rmSync(join(dataDir, 'tiles'), { recursive: true, force: true })
+  rmSync(join(dataDir, 'cache'), { recursive: true, force: true })
   const port = await freePort()
   const server = spawn(process.execPath, ['--input-type=module', '-e', `await (await import(${JSON.stringify(CLI)})).main(['serve'])`], {
     env: { ...process.env, DATA_DIR: dataDir, PORT: String(port), HOST: '127.0.0.1', SAMPLE: '0', DATABASE_URL: '' }, stdio: ['ignore', 'ignore', 'inherit'],
