@@ -60,7 +60,10 @@ export class TileRecords {
 /** Tiles made since the archive was last written: their bytes in one file, their records in another. */
 export class Spool {
   #end: number
-  #tail: Promise<unknown> = Promise.resolve()
+  #waiting: { readonly record: TileRecord; readonly bytes: Uint8Array }[] = []
+  /** The write under way, and the one after it, which takes all that comes until then. */
+  #writing: Promise<void> = Promise.resolve()
+  #next: Promise<void> | undefined
 
   private constructor(readonly records: TileRecords, private readonly data: FileHandle, private readonly log: FileHandle, end: number) { this.#end = end }
 
@@ -74,23 +77,28 @@ export class Spool {
     return new Spool(records, data, log, size)
   }
 
-  /** Appends a tile, one after the other whoever calls. */
-  append(id: number, key: string, hash: string, bytes: Uint8Array): Promise<TileRecord> {
-    const written = this.#tail.then(async () => {
-      const record = { id, offset: this.#end, length: bytes.length, key, hash }
-      if (bytes.length > 0) await this.data.appendFile(bytes)
-      this.#end += bytes.length
-      await this.log.appendFile(encodeRecord(record))
-      return record
-    })
-    this.#tail = written.catch(() => {})
-    return written
+  /** Appends a tile; those that come while others are written are written together. After a failed write nothing is written any more. */
+  async append(id: number, key: string, hash: string, bytes: Uint8Array): Promise<TileRecord> {
+    const record = { id, offset: this.#end, length: bytes.length, key, hash }
+    this.#end += bytes.length
+    this.#waiting.push({ record, bytes })
+    await (this.#next ??= this.#writing.then(() => this.#write()))
+    return record
+  }
+
+  #write(): Promise<void> {
+    const together = this.#waiting.splice(0)
+    this.#next = undefined
+    return this.#writing = (async () => {
+      await this.data.appendFile(Buffer.concat(together.map(({ bytes }) => bytes)))
+      await this.log.appendFile(Buffer.concat(together.map(({ record }) => encodeRecord(record))))
+    })()
   }
 
   get handle(): FileHandle { return this.data }
 
   async close(): Promise<void> {
-    await this.#tail
+    await this.#writing.catch(() => {})
     await Promise.all([this.data.close(), this.log.close()])
   }
 }
