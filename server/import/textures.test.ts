@@ -7,9 +7,12 @@ import { zipSync } from 'fflate'
 import t from 'tap'
 import type { Feature } from '../../core/feature.js'
 import { appearancesOf, solidKeySql, textureImages } from '../store/appearance.js'
+import type { JobContext } from '../operations/jobs.js'
+import { STEWARD } from '../store/store.js'
 import { testStore } from '../testing/test-store.js'
 import { loadFeatures } from './load.js'
 import { openAny } from './open-source.js'
+import { runImport } from './run.js'
 import { imageInfo } from './texture-files.js'
 import { freeze } from './uploads.js'
 
@@ -129,6 +132,16 @@ t.test('a city model keeps its textures and colours, in the store too', async t 
       await opened.source.close()
     })
   }
+  await t.test('by an import as people start it', async t => {
+    const context: JobContext = { id: 'textures', store, owner: STEWARD, branch: 'main', signal: new AbortController().signal, report() {} }
+    const dataDir = join(folder, 'data')
+    await sql`delete from dothi.appearances`.execute(store.db)
+    const result = await runImport(context, { file: await freeze(join(folder, 'model', 'house2.gml'), dataDir), dataDir, layer: 'buildings', source: 'job' })
+    t.match(result, { inserted: 1 })
+    t.equal((await sql`select from dothi.appearances`.execute(store.db)).rows.length, 1)
+    // The same file changes nothing, and the same solid has the same key on every branch.
+    t.match(await runImport(context, { file: await freeze(join(folder, 'model', 'house2.gml'), dataDir), dataDir, layer: 'buildings', replace: 'job' }), { unchanged: 1 })
+  })
   t.equal((await sql`select from dothi.appearances_incoming`.execute(store.db)).rows.length, 0, 'nothing is left waiting')
   t.equal((await sql`select from dothi.texture_images`.execute(store.db)).rows.length, 1, 'an image is kept once')
 })
