@@ -97,43 +97,32 @@ const SCHEMA = {
   },
 }
 
-/** What is known of an available tile. */
-interface Available { readonly all: Stats; readonly error: number; readonly content: Stats | null }
-
 /** The subtree at `at` of the quadtree of `root`, binary; null where there is none. */
 export function implicitSubtree(tree: TreeTile | null, root: ImplicitRoot, at: Tile, geoidOffset: number): Uint8Array | null {
   const top = implicitRoots(tree).find(({ z, x, y }) => z === root.z && x === root.x && y === root.y)
   if (!top || (at.z - root.z) % SUBTREE_LEVELS !== 0) return null
-  const available = availableBelow(top)
+  const available = tilesBelow(top)
   if (!available.has(nameOf(implicitOf(root, at)))) return null
   return writeSubtree(implicitOf(root, at), available, geoidOffset)
 }
 
 const nameOf = ({ level, x, y }: ImplicitTile) => `${level} ${x} ${y}`
 
-/** All available tiles by name: those of the tree, and the empty ones that lie between a tile and the next below it. */
-function availableBelow(root: TreeTile): ReadonlyMap<string, Available> {
-  const available = new Map<string, Available>()
-  const visit = (tile: TreeTile, from: number) => {
-    for (let z = from; z < tile.z; z++) {
-      const between = implicitOf(root, { z, x: tile.x >> (tile.z - z), y: tile.y >> (tile.z - z) })
-      available.set(nameOf(between), { all: tile.all, error: tile.all.size, content: null })
-    }
-    available.set(nameOf(implicitOf(root, tile)), { all: tile.all, error: tile.geometricError, content: tile.content })
-    for (const child of tile.children) visit(child, tile.z + 1)
-  }
-  visit(root, root.z)
+/** All tiles of a quadtree by name. */
+function tilesBelow(root: TreeTile): ReadonlyMap<string, TreeTile> {
+  const available = new Map<string, TreeTile>()
+  for (const tile of eachTile(root)) available.set(nameOf(implicitOf(root, tile)), tile)
   return available
 }
 
-function writeSubtree(top: ImplicitTile, available: ReadonlyMap<string, Available>, geoidOffset: number): Uint8Array {
+function writeSubtree(top: ImplicitTile, available: ReadonlyMap<string, TreeTile>, geoidOffset: number): Uint8Array {
   const tiles = Array.from({ length: SUBTREE_LEVELS }, (_, level) => level).flatMap(level => inMortonOrder(top, level)).map(tile => available.get(nameOf(tile)))
   const children = inMortonOrder(top, SUBTREE_LEVELS).map(tile => available.has(nameOf(tile)))
   const present = tiles.filter(tile => tile !== undefined)
   const contents = present.flatMap(({ content }) => content ?? [])
   const binary = new Chunks()
   const regions = (stats: readonly Stats[]) => binary.add(Float64Array.from(stats.flatMap(each => regionOf(each, geoidOffset))))
-  const tileTable = { class: 'tile', count: present.length, properties: { region: { values: regions(present.map(({ all }) => all)) }, error: { values: binary.add(Float64Array.from(present, ({ error }) => error)) } } }
+  const tileTable = { class: 'tile', count: present.length, properties: { region: { values: regions(present.map(({ all }) => all)) }, error: { values: binary.add(Float64Array.from(present, ({ geometricError }) => geometricError)) } } }
   const contentTable = contents.length ? [{ class: 'content', count: contents.length, properties: { region: { values: regions(contents) } } }] : []
   const json = {
     tileAvailability: binary.availability(tiles.map(tile => tile !== undefined)),

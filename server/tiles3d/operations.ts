@@ -14,6 +14,10 @@ import { tileOfImplicit, type ImplicitRoot } from './implicit.js'
 import { tileName } from './layer-tiles.js'
 import { tiles3dOf, type PlacedTile, type Snapshot } from './service.js'
 
+const SINCE: Parameter = {
+  name: 'since', in: 'query', schema: Type.Integer({ minimum: 0 }),
+  description: 'Only tiles that are not as they were at this revision (asset.extras.revision of a tileset), below those that lead to them; the whole tileset, without asset.extras.since, where one has gone or too much has changed.',
+}
 const inPath = (name: string, description: string): Parameter => ({ name, in: 'path', required: true, description, schema: Type.Integer({ minimum: 0 }) })
 const IN_ROOT = [
   inPath('z', 'Zoom of the WebMercatorQuad tile that is the implicit root.'), inPath('x', 'Its column from the west.'), inPath('y', 'Its row from the north.'),
@@ -24,7 +28,7 @@ export const operations: readonly Operation[] = [
   {
     id: 'tiles3d.tileset', method: 'get', path: '/3dtiles/{collectionId}/tileset.json', branched: true, tags: ['3D'],
     summary: 'A layer as an explicit 3D Tiles 1.1 tileset',
-    parameters: [COLLECTION_ID, AS_OF, RUN],
+    parameters: [COLLECTION_ID, AS_OF, RUN, SINCE],
     handler: (call, response) => sendTileset(call, response, 'explicit'),
   },
   {
@@ -56,10 +60,10 @@ export const operations: readonly Operation[] = [
 async function sendTileset(call: Call, response: Response, kind: 'explicit' | 'implicit'): Promise<void> {
   const snapshot = await snapshotOf(call)
   vary(response)
-  if (notModified(call, response, await tagOf(call, snapshot, kind), isFixed(snapshot.asOf) ? 'fixed' : 'live')) return
+  if (notModified(call, response, await tagOf(call, snapshot, kind, String(call.params.since ?? '')), isFixed(snapshot.asOf) ? 'fixed' : 'live')) return
   const query = Object.fromEntries(['asOf', 'run'].flatMap(name => (call.params[name] === undefined ? [] : [[name, String(call.params[name])]])))
   const service = tiles3dOf(call.app.store)
-  sendText(response, 'application/json', JSON.stringify(kind === 'explicit' ? await service.tileset(snapshot, query) : await service.implicitTileset(snapshot, query)))
+  sendText(response, 'application/json', JSON.stringify(kind === 'explicit' ? await service.tileset(snapshot, query, call.params.since) : await service.implicitTileset(snapshot, query)))
 }
 
 async function sendTile(call: Call, response: Response): Promise<void> {

@@ -115,7 +115,10 @@ export interface TreeLimits { readonly leaf: number }
 
 /** The tiles of a tree, from the topmost on; `null` without features. */
 export function tilesOf(root: TreeNode | null, limits: TreeLimits): TreeTile | null {
-  return root && root.all.count > 0 ? topmost(tileOf(root, limits)) : null
+  if (!root || root.all.count === 0) return null
+  let top = tileOf(root, limits)
+  while (!top.content && top.children.length === 1) top = top.children[0]!
+  return top
 }
 
 /** Whether a node is one tile with all that it holds. */
@@ -128,12 +131,9 @@ function tileOf(node: TreeNode, limits: TreeLimits): TreeTile {
   return {
     z, x, y, part: 'own', content: own.count > 0 ? own : null, all,
     geometricError: below.reduce((size, child) => Math.max(size, child.all.size), 0),
-    children: below.map(child => topmost(tileOf(child, limits))),
+    children: below.map(child => tileOf(child, limits)),
   }
 }
-
-/** A tile with nothing but one quarter is that quarter. */
-const topmost = (tile: TreeTile): TreeTile => (!tile.content && tile.children.length === 1 ? tile.children[0]! : tile)
 
 /** Every tile, those above first. */
 export function* eachTile(tile: TreeTile | null): Generator<TreeTile> {

@@ -24,6 +24,9 @@ interface TreeState {
 }
 export interface LayerTree extends TreeState { readonly root: TreeNode | null }
 
+/** The revision from which on a tree is what it is. */
+export const revisionOf = ({ revision, terrain }: LayerTree): number => Math.max(revision, terrain)
+
 const TREES_BYTES = 128 * 2 ** 20
 /** Measured: a node with what stands there and below, some of it shared with other trees. */
 const BYTES_A_NODE = 500
@@ -55,8 +58,17 @@ export class Trees {
 
   /** The tree of these rows at `revision`, or, of the present, at a later one. */
   async get(of: TilesOf, revision: number): Promise<LayerTree> {
-    const kind = of.asOf === 'now' ? 'now' : 'then'
-    return this.#trees.get([familyOf(of), of.branch, of.run ?? '', kind, revision].join(' '), () => of.layer.kind === 'city' ? this.#build(of, revision) : this.#whole(of, revision))
+    const tree = await this.#trees.get(nameOf(of, revision), () => of.layer.kind === 'city' ? this.#build(of, revision) : this.#whole(of, revision))
+    // Who has the present tree asks later what has changed since.
+    if (of.asOf === 'now') await this.#trees.get(nameOf({ ...of, asOf: revisionOf(tree) }, revisionOf(tree)), async () => tree)
+    return tree
+  }
+
+  /** The tree that `tree` was at an earlier revision; undefined where too much has changed since for it to be worth while. */
+  async before(of: TilesOf, tree: LayerTree, revision: number): Promise<LayerTree | undefined> {
+    if (of.asOf !== 'now' || of.layer.kind !== 'city' || revision > revisionOf(tree)) return undefined
+    const changed = await changedIds(this.#store.pool(of.reader.clearance), of.layer, { from: revision, to: tree.revision })
+    return changed ? this.get({ ...of, asOf: revision }, revision) : undefined
   }
 
   /** The present tree of the city as it is known, perhaps behind; undefined where nobody has asked for one yet. */
@@ -160,6 +172,10 @@ function dated(stats: KeyStats, dates: readonly TouchedKeys[]): KeyStats {
     }
   }
   return all
+}
+
+function nameOf(of: TilesOf, revision: number): string {
+  return [familyOf(of), of.branch, of.run ?? '', of.asOf === 'now' ? 'now' : 'then', revision].join(' ')
 }
 
 /** Readers who see the same levels share their trees: boxes and numbers tell nothing else. */
