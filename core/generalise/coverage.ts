@@ -46,22 +46,25 @@ export class Coverage {
     return out
   }
 
-  /** An edge from a down to b: cut to the grid's rows, and at its sides, where what is left of the grid stands on its left side. */
+  /** An edge from a down to b, cut to the grid: what is left of it stands on its left side, what is right of it covers nothing. */
   #edge(ax: number, ay: number, bx: number, by: number, sign: number): void {
     const { side } = this
-    if (by <= 0 || ay >= side || by <= ay) return
     const slope = (bx - ax) / (by - ay)
     if (ay < 0) { ax -= ay * slope; ay = 0 }
     if (by > side) { bx -= (by - side) * slope; by = side }
-    for (const limit of [0, side]) {
-      if ((ax - limit) * (bx - limit) >= 0) continue
-      const y = Math.max(ay, Math.min(by, ay + (limit - ax) / slope))
-      this.#edge(ax, ay, limit, y, sign)
-      return this.#edge(limit, y, bx, by, sign)
+    if (ay >= by || Math.min(ax, bx) >= side) return
+    const within = (x: number) => Math.max(0, Math.min(side, x))
+    if (within(ax) === ax && within(bx) === bx) return this.#inside(ax, ay, bx, by, sign)
+    // Where it crosses the grid's sides, from the top down.
+    const crossing = (limit: number) => Math.max(ay, Math.min(by, (ax - limit) * (bx - limit) < 0 ? ay + (limit - ax) / slope : ay))
+    const [first, second] = [crossing(0), crossing(side)].sort((a, b) => a - b) as [number, number]
+    let [x, y] = [ax, ay]
+    for (const to of [first, second, by]) {
+      if (to <= y) continue
+      const next = to === by ? bx : ax + (to - ay) * slope
+      if ((x + next) / 2 < side) this.#inside(within(x), y, within(next), to, sign)
+      ;[x, y] = [next, to]
     }
-    if (ax >= side && bx >= side) return
-    if (ax <= 0 && bx <= 0) ax = bx = 0
-    this.#inside(ax, ay, bx, by, sign)
   }
 
   #inside(ax: number, ay: number, bx: number, by: number, sign: number): void {

@@ -122,7 +122,8 @@ function componentsOf({ width, labels }: Picture): Int32Array {
     stack.push(start)
     while (stack.length > 0) {
       const at = stack.pop()!
-      for (const beside of [at - 1, at + 1, at - width, at + width]) {
+      for (let side = 0; side < 4; side++) {
+        const beside = side === 0 ? at - 1 : side === 1 ? at + 1 : side === 2 ? at - width : at + width
         if (labels[beside] !== labels[start] || components[beside] !== 0) continue
         components[beside] = n
         stack.push(beside)
@@ -152,28 +153,31 @@ function* outlines({ width, labels, covered }: Picture): Generator<{ readonly pi
     return pixel * 4 + lower + (labels[pixel] === label ? 0 : 1)
   }
   const starts: number[] = []
+  const joinAround = (at: number, label: number, inside: number) => {
+    const joins = JOINS[inside]!
+    for (let k = 0; k < joins.length; k += 2) {
+      const from = crossing(joins[k]!, at, label)
+      next[from] = crossing(joins[k + 1]!, at, label)
+      starts.push(from)
+    }
+  }
   for (let y = 0; y < width - 1; y++) {
     for (let x = 0; x < width - 1; x++) {
       const at = y * width + x
-      const corners = [labels[at]!, labels[at + 1]!, labels[at + width + 1]!, labels[at + width]!] as const
-      if (corners[0] === corners[1] && corners[1] === corners[2] && corners[2] === corners[3]) continue
-      corners.forEach((label, i) => {
-        if (label === 0 || corners.indexOf(label) < i) return
-        const inside = corners.reduce((bits, corner, k) => (corner === label ? bits | (1 << k) : bits), 0)
-        const joins = JOINS[inside]!
-        for (let k = 0; k < joins.length; k += 2) {
-          const from = crossing(joins[k]!, at, label)
-          next[from] = crossing(joins[k + 1]!, at, label)
-          starts.push(from)
-        }
-      })
+      const [nw, ne, se, sw] = [labels[at]!, labels[at + 1]!, labels[at + width + 1]!, labels[at + width]!]
+      if (nw === ne && ne === se && se === sw) continue
+      // Each label once, at the first corner that has it.
+      if (nw) joinAround(at, nw, 1 | (ne === nw ? 2 : 0) | (se === nw ? 4 : 0) | (sw === nw ? 8 : 0))
+      if (ne && ne !== nw) joinAround(at, ne, 2 | (se === ne ? 4 : 0) | (sw === ne ? 8 : 0))
+      if (se && se !== nw && se !== ne) joinAround(at, se, 4 | (sw === se ? 8 : 0))
+      if (sw && sw !== nw && sw !== ne && sw !== se) joinAround(at, sw, 8)
     }
   }
   for (const start of starts) {
     if (next[start] === -1) continue
     const ring: number[] = []
     for (let at = start; next[at] !== -1;) {
-      ring.push(...position(at))
+      pushPosition(at, ring)
       const following = next[at]!
       next[at] = -1
       at = following
@@ -185,13 +189,14 @@ function* outlines({ width, labels, covered }: Picture): Generator<{ readonly pi
     const pixel = crossing >> 2
     return crossing & 1 ? pixel + (crossing & 2 ? width : 1) : pixel
   }
-  function position(crossing: number): [number, number] {
+  function pushPosition(crossing: number, ring: number[]): void {
     const first = crossing >> 2
     const second = first + (crossing & 2 ? width : 1)
     const [inside, outside] = crossing & 1 ? [second, first] : [first, second]
     const t = labels[outside] !== 0 ? 0.5 : (covered[inside]! - COVERED) / (covered[inside]! - covered[outside]!)
     const along = crossing & 1 ? 1 - t : t
     const [x, y] = [first % width, Math.floor(first / width)]
-    return crossing & 2 ? [x, y + along] : [x + along, y]
+    if (crossing & 2) ring.push(x, y + along)
+    else ring.push(x + along, y)
   }
 }

@@ -99,7 +99,10 @@ export function boxOf(parts: readonly ArrayLike<number>[]): Box | null {
 }
 
 /** What lies in the square from `low` to `high` on both axes, its edge included. */
-export function clip({ kind, parts }: Shape, low: number, high: number): Shape {
+export function clip(shape: Shape, low: number, high: number): Shape {
+  const { kind, parts } = shape
+  const whole = boxOf(parts)
+  if (!whole || (whole[0] >= low && whole[1] >= low && whole[2] <= high && whole[3] <= high)) return shape
   const clipped = (part: Path): readonly Path[] => {
     const box = boxOf([part])!
     if (box[0] >= low && box[1] >= low && box[2] <= high && box[3] <= high) return [part]
@@ -232,16 +235,16 @@ function picked(line: Path, keep: Uint8Array): Path {
 
 /** Whole units, without repeated positions; null where nothing is left that can be drawn. */
 export function rounded(kind: Shape['kind'], part: ArrayLike<number>): Int32Array | null {
-  const out: number[] = []
+  const out = new Int32Array(part.length)
+  let n = 0
   for (let i = 0; i < part.length; i += 2) {
-    const [x, y] = [Math.round(part[i]!), Math.round(part[i + 1]!)]
-    const n = out.length
-    if (kind === 'point' || n === 0 || out[n - 2] !== x || out[n - 1] !== y) out.push(x, y)
+    const x = Math.round(part[i]!), y = Math.round(part[i + 1]!)
+    if (kind !== 'point' && n > 0 && out[n - 2] === x && out[n - 1] === y) continue
+    out[n++] = x
+    out[n++] = y
   }
-  if (kind === 'polygon') {
-    while (out.length > 2 && out[0] === out[out.length - 2] && out[1] === out[out.length - 1]) out.length -= 2
-    if (out.length < 6 || Math.sign(area(out)) !== Math.sign(area(part))) return null
-  }
-  if (kind === 'line' && out.length < 4) return null
-  return Int32Array.from(out)
+  if (kind === 'polygon') while (n > 2 && out[0] === out[n - 2] && out[1] === out[n - 1]) n -= 2
+  const drawn = n === out.length ? out : out.slice(0, n)
+  if (kind === 'polygon' && (n < 6 || Math.sign(area(drawn)) !== Math.sign(area(part)))) return null
+  return kind === 'line' && n < 4 ? null : drawn
 }

@@ -43,7 +43,7 @@ export { GENERALISED_TO }
 /** Layers with fewer features are drawn from their rows at every zoom. */
 export const CROWDED = 5000
 /** Features of a layer that are themselves in one of these tiles, at most. */
-const CAP = 6000
+const CAP = 4000
 /** Units between a line and what is left of it: an eighth of a pixel of a 256-pixel tile. */
 const TOLERANCE = 2
 const MARGIN = TILE_MARGIN * EXTENT
