@@ -17,9 +17,10 @@ export interface TileLayer {
 export function encodeMvt(layers: Iterable<TileLayer>): Uint8Array {
   const tile = new ProtoWriter(1 << 14)
   for (const { name, extent = EXTENT, features } of layers) {
-    const writer = new LayerWriter(name, extent)
+    const writer = LayerWriter.take(name, extent)
     for (const feature of features) writeFeature(writer, feature)
     writer.writeTo(tile)
+    writer.release()
   }
   return tile.written()
 }

@@ -16,6 +16,10 @@ const TYPE = 3
 const GEOMETRY = 4
 const GEOMETRY_TYPES: Readonly<Record<TileFeature['kind'], number>> = { point: 1, line: 2, polygon: 3 }
 
+const MOST_IDLE = 32
+/** Bytes of a layer that is a rarity. */
+const LARGE = 2 << 20
+
 const MOVE_TO = 1
 const LINE_TO = 2
 const CLOSE_PATH = 7
@@ -26,6 +30,17 @@ const command = (id: number, count: number) => id | (count << 3)
  * What has no part when it ends leaves nothing behind.
  */
 export class LayerWriter {
+  /** Fresh megabytes a tile cost more than what is written into them, so writers are used again. */
+  static readonly #idle: LayerWriter[] = []
+
+  /** `isOrdered` puts the most important features first; otherwise they stand as they came. */
+  static take(name: string, extent: number, isOrdered = true): LayerWriter {
+    const writer = LayerWriter.#idle.pop() ?? new LayerWriter()
+    writer.#start(name, extent, isOrdered)
+    return writer
+  }
+
+  name = ''
   features = 0
   /** Where each feature's bytes end, and how important it is. */
   #ends = new Uint32Array(256)
@@ -33,7 +48,9 @@ export class LayerWriter {
   #isRanked = false
   readonly #out = new ProtoWriter(1 << 14)
   readonly #values = new ValueTable()
-  readonly #keys: string[] = []
+  #keys: string[] = []
+  #extent = 0
+  #isOrdered = true
   readonly #tags = new ProtoWriter(64)
   readonly #geometry = new ProtoWriter(1 << 10)
   #id: number | null = null
@@ -42,7 +59,22 @@ export class LayerWriter {
   #y = 0
   #points = 0
 
-  constructor(readonly name: string, private readonly extent: number) {}
+  private constructor() {}
+
+  #start(name: string, extent: number, isOrdered: boolean): void {
+    this.name = name
+    this.#extent = extent
+    this.#isOrdered = isOrdered
+    this.features = this.#out.length = 0
+    this.#isRanked = false
+    this.#keys = []
+    this.#values.clear()
+  }
+
+  /** Who took it may give it back, and then not look at it again. */
+  release(): void {
+    if (LayerWriter.#idle.length < MOST_IDLE && this.size < LARGE) LayerWriter.#idle.push(this)
+  }
 
   /** The number of an attribute's name, for the methods below. */
   key(name: string): number {
@@ -82,7 +114,26 @@ export class LayerWriter {
     geometry.varint(command(MOVE_TO, 1))
     this.#move(xy[0]!, xy[1]!)
     geometry.varint(command(LINE_TO, count - 1))
-    for (let i = 1; i < count; i++) this.#move(xy[2 * i]!, xy[2 * i + 1]!)
+    let x = this.#x
+    let y = this.#y
+    // The hottest loop of all: no call a coordinate.
+    geometry.reserve(10 * count)
+    const { bytes } = geometry
+    let at = geometry.length
+    for (let i = 2; i < 2 * count; i++) {
+      const step = i & 1 ? xy[i]! - y : xy[i]! - x
+      if (i & 1) y += step
+      else x += step
+      let rest = zigzag(step) >>> 0
+      while (rest > 127) {
+        bytes[at++] = (rest & 127) | 128
+        rest >>>= 7
+      }
+      bytes[at++] = rest
+    }
+    geometry.length = at
+    this.#x = x
+    this.#y = y
     if (close) geometry.varint(command(CLOSE_PATH, 1))
   }
 
@@ -155,7 +206,7 @@ export class LayerWriter {
     for (const key of this.#keys) tail.nested(KEYS, utf8(key))
     tail.copy(this.#values.fields.bytes, 0, this.#values.fields.length)
     tail.tag(EXTENT, 0)
-    tail.varint(this.extent)
+    tail.varint(this.#extent)
     const length = head.length + this.#out.length + tail.length
     tile.reserve(length + 11)
     tile.tag(LAYERS, 2)
@@ -167,7 +218,7 @@ export class LayerWriter {
 
   #writeFeatures(tile: ProtoWriter): void {
     const { bytes, length } = this.#out
-    if (!this.#isRanked) return tile.copy(bytes, 0, length)
+    if (!this.#isOrdered || !this.#isRanked) return tile.copy(bytes, 0, length)
     for (const n of this.order()) tile.copy(bytes, this.#ends[n]! - this.sizeOfFeature(n), this.#ends[n]!)
   }
 }

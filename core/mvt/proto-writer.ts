@@ -9,6 +9,10 @@ export class ProtoWriter {
 
   /** An integer from 0 to 2^53 − 1. */
   varint(value: number): void {
+    if (value < 128 && this.length < this.bytes.length) {
+      this.bytes[this.length++] = value
+      return
+    }
     this.reserve(10)
     const { bytes } = this
     let at = this.length

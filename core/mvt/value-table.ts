@@ -7,9 +7,18 @@ export class ValueTable {
   #count = 0
   /** Open addressing: a slot has the value's number + 1, and where its bytes stand. */
   #slots = new Int32Array(1 << 10)
+  /** Small whole numbers are most of all: their numbers + 1 without a look at bytes. */
+  readonly #small = new Int32Array(SMALL)
   #starts: number[] = []
   #ends: number[] = []
   readonly #value = new ProtoWriter(256)
+
+  clear(): void {
+    if (this.#count === 0) return
+    this.fields.length = this.#count = this.#starts.length = this.#ends.length = 0
+    this.#slots.fill(0)
+    this.#small.fill(0)
+  }
 
   text(bytes: Uint8Array, start = 0, end = bytes.length): number {
     const value = this.#begin()
@@ -21,6 +30,15 @@ export class ValueTable {
 
   /** Whole numbers in as few bytes as they need, others as doubles. */
   number(n: number): number {
+    // A typed array is slow where its index is no index.
+    const isSmall = n >= 0 && n < SMALL && (n | 0) === n && (n !== 0 || 1 / n > 0)
+    if (isSmall && this.#small[n]! > 0) return this.#small[n]! - 1
+    const number = this.#anyNumber(n)
+    if (isSmall) this.#small[n] = number + 1
+    return number
+  }
+
+  #anyNumber(n: number): number {
     const value = this.#begin()
     if (!Number.isSafeInteger(n) || Object.is(n, -0)) {
       value.tag(DOUBLE, 1)
@@ -85,6 +103,8 @@ export class ValueTable {
     }
   }
 }
+
+const SMALL = 2048
 
 /** Field of `Layer`, then those of `Value`. */
 const VALUES = 4

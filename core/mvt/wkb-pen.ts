@@ -1,6 +1,6 @@
 import type { BBox } from '../bbox.js'
 import { flatFromWkb } from '../geometry/wkb.js'
-import { LEAST_PART, LEAST_RING, WKB_TYPES, type WkbCursor } from '../geometry/wkb-bytes.js'
+import { LEAST_PART, LEAST_RING, WKB_TYPES, WkbCursor } from '../geometry/wkb-bytes.js'
 import { clipLine, clipRing, type Square } from './clip.js'
 import type { TileFeature } from './feature.js'
 import type { LayerWriter } from './layer-writer.js'
@@ -17,12 +17,18 @@ export interface PenOptions {
   readonly smallest: number
 }
 
+/** The path at hand of whichever pen draws: none waits for anything while it does. */
+let path = new Float64Array(2048)
+
+/** Positions of a path from which on looking for some to leave out is worth the while. */
+const SHORT = 8
+
 type Kind = TileFeature['kind']
 const KINDS: readonly Kind[] = ['point', 'line', 'polygon']
 
 /**
  * Draws geometries in well-known binary into a layer of a tile: to whole units, simplified, cut at the margin, rings wound as
- * vector tiles want them. One for all features of a layer; it allocates nothing a feature. What falls together to nothing is not drawn.
+ * vector tiles want them. One for all features of a layer; nothing is allocated a feature. What falls together to nothing is not drawn.
  */
 export class WkbPen {
   /** Area or length of what was drawn last, in units: what importance may go by. */
@@ -31,7 +37,6 @@ export class WkbPen {
   readonly #west: number
   readonly #north: number
   readonly #square: Square
-  #path = new Float64Array(2048)
   /** The box of the feature at hand, and that of its last path. */
   readonly #whole = new Float64Array(4)
   readonly #box = new Float64Array(4)
@@ -69,18 +74,19 @@ export class WkbPen {
     }
   }
 
-  /** Collections show what is of their highest dimension, surfaces their faces. */
+  /** Collections show what is of their highest dimension, surfaces their faces: flattened, and drawn as if it had come so. */
   #drawOther(wkb: WkbCursor, start: number): Kind {
     const { kind, dimensions, parts } = flatFromWkb(wkb.bytes.subarray(start))
-    for (const rings of parts) rings.forEach((ring, i) => {
-      const count = ring.length / dimensions
-      this.#room(count)
-      for (let n = 0; n < count; n++) this.#put(n, ring[n * dimensions]!, ring[n * dimensions + 1]!)
-      const kept = this.#tidy(count, kind === 'polygon')
-      if (kind === 'polygon') this.#ring(kept, i === 0)
-      else if (kind === 'line') this.#line(kept)
-      else this.#point(kept)
-    })
+    for (const rings of parts) {
+      let isDrawn = true
+      for (const [i, ring] of rings.entries()) {
+        const positions = new WkbCursor(new Uint8Array(ring.buffer, ring.byteOffset, ring.byteLength))
+        const count = this.#read(positions, ring.length / dimensions, dimensions * 8, kind === 'polygon')
+        if (kind === 'point') this.#point(count)
+        else if (kind === 'line') this.#line(count)
+        else if (isDrawn) isDrawn = this.#ring(count, i === 0) || i > 0
+      }
+    }
     return kind
   }
 
@@ -95,29 +101,29 @@ export class WkbPen {
   }
 
   #point(count: number): void {
-    const [x, y] = [this.#path[0]!, this.#path[1]!]
+    const [x, y] = [path[0]!, path[1]!]
     if (count > 0 && x >= this.#square.low && x <= this.#square.high && y >= this.#square.low && y <= this.#square.high) this.writer.point(x, y)
   }
 
   #line(count: number): void {
     if (count < 2 || this.#isOutside()) return
-    const kept = this.options.tolerance > 0 ? simplify(this.#path, count, this.options.tolerance) : count
-    if (this.#isInside()) return this.#stroke(this.#path, kept)
-    clipLine(this.#path, kept, this.#square, (piece, n) => this.#stroke(piece, n))
+    const kept = this.#isSimplified(count) ? simplify(path, count, this.options.tolerance) : count
+    if (this.#isInside()) return this.#stroke(path, kept)
+    clipLine(path, kept, this.#square, (piece, n) => this.#stroke(piece, n))
   }
 
-  #stroke(path: Float64Array, count: number): void {
-    const n = withoutRepeats(path, count)
+  #stroke(xy: Float64Array, count: number): void {
+    const n = withoutRepeats(xy, count)
     if (n < 2) return
-    this.measure += lengthOf(path, n)
-    this.writer.path(path, n, false)
+    this.measure += lengthOf(xy, n)
+    this.writer.path(xy, n, false)
   }
 
   /** True where something of it is to be seen. */
   #ring(count: number, isOuter: boolean): boolean {
     if (count < 3 || this.#isOutside()) return false
-    let xy: Float64Array = this.#path
-    let n = this.options.tolerance > 0 && count > 4 ? this.#simplifyRing(count) : count
+    let xy: Float64Array = path
+    let n = this.#isSimplified(count) ? this.#simplifyRing(count) : count
     if (!this.#isInside()) {
       ({ xy, count: n } = clipRing(xy, n, this.#square))
       n = withoutRepeats(xy, n)
@@ -131,45 +137,54 @@ export class WkbPen {
     return true
   }
 
+  #isSimplified(count: number): boolean {
+    return this.options.tolerance > 0 && count > SHORT
+  }
+
   /** A ring is a line that comes back; one that would fall together stays as it is. */
   #simplifyRing(count: number): number {
-    const path = this.#path
     path[2 * count] = path[0]!
     path[2 * count + 1] = path[1]!
     return simplify(path, count + 1, this.options.tolerance, 4) - 1
   }
 
-  /** Reads positions into the path; see #tidy. */
+  /** Reads positions into the path, without repeated ones and the one that closes a ring, and tells their box; returns how many they are. */
   #read(wkb: WkbCursor, count: number, size: number, isRing: boolean): number {
     wkb.need(count * size)
     this.#room(count)
     const { view, little } = wkb
-    let { at } = wkb
-    for (let i = 0; i < count; i++, at += size) this.#put(i, view.getFloat64(at, little), view.getFloat64(at + 8, little))
-    wkb.at = at
-    return this.#tidy(count, isRing)
-  }
-
-  #put(i: number, x: number, y: number): void {
-    this.#path[2 * i] = Math.round((x - this.#west) * this.#scale)
-    this.#path[2 * i + 1] = Math.round((this.#north - y) * this.#scale)
-  }
-
-  /** Drops repeated positions and the one that closes a ring, and tells the box; returns how many are left. */
-  #tidy(count: number, isRing: boolean): number {
-    const path = this.#path
-    if (count === 0 || Number.isNaN(path[0])) return 0
-    let n = withoutRepeats(path, count)
-    if (isRing && n > 1 && path[0] === path[2 * n - 2] && path[1] === path[2 * n - 1]) n--
-    emptyBox(this.#box)
-    growBox(this.#box, path, n)
+    const end = wkb.at + count * size
+    const west = this.#west
+    const north = this.#north
+    const scale = this.#scale
+    let n = 0
+    let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity]
+    for (let at = wkb.at; at < end; at += size) {
+      const x = Math.round((view.getFloat64(at, little) - west) * scale)
+      const y = Math.round((north - view.getFloat64(at + 8, little)) * scale)
+      if (n > 0 && x === path[2 * n - 2] && y === path[2 * n - 1]) continue
+      path[2 * n] = x
+      path[2 * n + 1] = y
+      n++
+      if (x < left) left = x
+      if (x > right) right = x
+      if (y < top) top = y
+      if (y > bottom) bottom = y
+    }
+    wkb.at = end
+    const box = this.#box
+    box[0] = left
+    box[1] = top
+    box[2] = right
+    box[3] = bottom
+    if (n === 0 || Number.isNaN(path[0])) return 0 // an empty point
     growBox(this.#whole, this.#box, 2)
-    return n
+    return isRing && n > 1 && path[0] === path[2 * n - 2] && path[1] === path[2 * n - 1] ? n - 1 : n
   }
 
   /** Room for so many positions and the one that closes them. */
   #room(count: number): void {
-    if (this.#path.length < 2 * (count + 1)) this.#path = new Float64Array(4 * (count + 1))
+    if (path.length < 2 * (count + 1)) path = new Float64Array(4 * (count + 1))
   }
 
   #isOutside(): boolean {

@@ -7,7 +7,7 @@ import { sql, type Kysely } from 'kysely'
 import pg from 'pg'
 import type { Database } from './database.js'
 
-/** Where rows go: the bodies of DataRow messages, one after the other, as the frontend/backend protocol has them. */
+/** Where rows go: DataRow messages one after the other, as the frontend/backend protocol has them, in pieces cut anywhere. */
 export interface RowBytes {
   copy(from: Uint8Array, start: number, end: number): void
 }
@@ -61,7 +61,7 @@ export class RowClient extends pg.Client {
     connection.attachListeners = stream => attach.call(connection, this.#withoutRows(stream))
   }
 
-  /** All values in binary, `into` which they are told apart by nothing but their own lengths. */
+  /** All values in binary. */
   async readRows({ text, values, name }: RowQuery, into: RowBytes): Promise<void> {
     this.#rows = into
     try {
@@ -81,27 +81,34 @@ export class RowClient extends pg.Client {
 
   #divide(chunk: Buffer, rest: EventEmitter): void {
     let at = 0
-    let unsent = 0
-    while (at < chunk.length) {
-      if (this.#left === 0) {
-        if (this.#seen === 0) {
-          this.#ours = this.#rows !== undefined && chunk[at] === DATA_ROW
-          if (this.#ours && at > unsent) rest.emit('data', chunk.subarray(unsent, at))
-          this.#length = 0
-        } else {
-          this.#length = this.#length * 256 + chunk[at]!
-        }
-        at++
-        if (++this.#seen < HEAD) continue
-        this.#seen = 0
-        this.#left = this.#length - (HEAD - 1)
-      }
-      const end = Math.min(chunk.length, at + this.#left)
-      if (this.#ours) this.#rows?.copy(chunk, at, end)
-      this.#left -= end - at
-      at = end
-      if (this.#ours) unsent = at
+    /** Where the run of messages for the same taker began. */
+    let from = 0
+    const send = () => {
+      if (at === from) return
+      if (this.#ours) this.#rows?.copy(chunk, from, at)
+      else rest.emit('data', from === 0 && at === chunk.length ? chunk : chunk.subarray(from, at))
+      from = at
     }
-    if (unsent < chunk.length && !this.#ours) rest.emit('data', unsent === 0 ? chunk : chunk.subarray(unsent))
+    while (at < chunk.length) {
+      if (this.#left > 0) {
+        const step = Math.min(chunk.length - at, this.#left)
+        this.#left -= step
+        at += step
+        continue
+      }
+      if (this.#seen === 0) {
+        const ours = this.#rows !== undefined && chunk[at] === DATA_ROW
+        if (ours !== this.#ours) send()
+        this.#ours = ours
+        this.#length = 0
+      } else {
+        this.#length = this.#length * 256 + chunk[at]!
+      }
+      at++
+      if (++this.#seen < HEAD) continue
+      this.#seen = 0
+      this.#left = this.#length - (HEAD - 1)
+    }
+    send()
   }
 }

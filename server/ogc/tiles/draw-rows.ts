@@ -26,7 +26,7 @@ interface Sheet {
 }
 
 /**
- * `bytes` holds DataRow bodies: a count of columns (int16), then each as a length (int32, −1 is null) and the value in binary.
+ * `bytes` holds DataRow messages: a head of five bytes, a count of columns (int16), then each as a length (int32, −1 is null) and the value in binary.
  * `isKept` leaves out rows by number. Throws a GeometryFault for a geometry that is none.
  */
 export function drawRows(bytes: Uint8Array, plans: readonly LayerPlan[], box: BBox, isKept?: (row: number) => boolean): DrawnLayer[] {
@@ -36,11 +36,12 @@ export function drawRows(bytes: Uint8Array, plans: readonly LayerPlan[], box: BB
   const columns = plans[0]?.slots.length ?? 0
   for (let at = 0, row = 0; at < bytes.length; row++) {
     const sheet = sheets[view.getInt32(at + LAYER)]!
+    const id = int8(view, at + ID)
     const shapeAt = at + SHAPE
     const rankAt = after(view, shapeAt)
     at = after(view, rankAt)
     sheet.came++
-    const kind = isKept?.(row) === false ? null : drawShape(sheet, wkb, int8(view, at0(shapeAt)), shapeAt)
+    const kind = isKept?.(row) === false ? null : drawShape(sheet, wkb, id, shapeAt)
     for (let i = 0; i < columns; i++, at = after(view, at)) {
       const slot = kind === null ? undefined : sheet.slots[i]
       if (slot !== undefined && view.getInt32(at) >= 0) writeValue(sheet.writer, slot, view, bytes, at + 4, after(view, at))
@@ -50,8 +51,8 @@ export function drawRows(bytes: Uint8Array, plans: readonly LayerPlan[], box: BB
   return sheets
 }
 
-function sheetFor({ layer, slots, tolerance, smallest }: LayerPlan, box: BBox): Sheet {
-  const writer = new LayerWriter(layer.id, EXTENT)
+function sheetFor({ layer, slots, tolerance, smallest, isOrdered }: LayerPlan, box: BBox): Sheet {
+  const writer = LayerWriter.take(layer.id, EXTENT, isOrdered)
   return {
     writer, pen: new WkbPen(box, { extent: EXTENT, margin: TILE_MARGIN * EXTENT, tolerance, smallest }, writer),
     slots: slots.map((slot) => slot && { key: writer.key(slot.name), type: slot.type }),
@@ -59,11 +60,10 @@ function sheetFor({ layer, slots, tolerance, smallest }: LayerPlan, box: BBox): 
   }
 }
 
-/** Where the first columns stand in a row: its count, then int4 and int8 with their lengths. */
-const LAYER = 2 + 4
+/** Where the first columns stand in a row: its head and count, then int4 and int8 with their lengths. */
+const LAYER = 5 + 2 + 4
 const ID = LAYER + 4 + 4
 const SHAPE = ID + 8
-const at0 = (shapeAt: number) => shapeAt - SHAPE + ID
 
 /** Where the next column begins. */
 const after = (view: DataView, at: number) => at + 4 + Math.max(0, view.getInt32(at))

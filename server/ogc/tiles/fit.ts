@@ -11,6 +11,8 @@ export interface Drawing {
   redraw(kept: readonly (Uint32Array | undefined)[]): readonly LayerWriter[]
   /** Layers of which there is more than was drawn. */
   readonly truncated: readonly string[]
+  /** Its buffers are used again; it is not. */
+  release(): void
 }
 
 export interface FittedTile {

@@ -31,6 +31,8 @@ export interface LayerPlan {
   /** Units between a path and what is left of it, and box of the least thing drawn: all is kept at a layer's last zoom. */
   readonly tolerance: number
   readonly smallest: number
+  /** Labels find their places in the order of features, and lines and points lie over one another: the most important come first. */
+  readonly isOrdered: boolean
 }
 
 export interface TileQuery {
@@ -53,7 +55,8 @@ export async function tileQuery(store: Store, request: TileRequest, layers: read
   const shared = sharedSlots(columns)
   const plans = layers.map((layer, i): LayerPlan => {
     const isThinned = request.tile.z < layer.zoom.max
-    return { layer, slots: placed(columns[i]!, shared), tolerance: isThinned ? TOLERANCE : 0, smallest: isThinned ? SMALLEST : 0 }
+    const isOrdered = layer.geometry !== 'polygon' || (layer.style.labelFrom ?? Infinity) <= request.tile.z
+    return { layer, slots: placed(columns[i]!, shared), tolerance: isThinned ? TOLERANCE : 0, smallest: isThinned ? SMALLEST : 0, isOrdered }
   })
   const parts = await Promise.all(plans.map((plan, i) => layerRows(store, request, plan, i, columns[i]!, shared, mode, most)))
   const statement = sql`/* tile */ ${parts.length === 1 ? parts[0]! : sql.join(parts.map((part) => sql`(${part})`), sql` union all `)}`
