@@ -5,12 +5,16 @@ import fc from 'fast-check'
 import { MeshoptDecoder } from 'meshoptimizer/decoder'
 import { gunzipSync } from 'node:zlib'
 import { PNG } from 'pngjs'
+import { sql } from 'kysely'
 import t from 'tap'
 import { facesToEwkb, toHex } from '../../core/geometry/wkb.js'
 import { localFrame } from '../../core/geometry/geocentric.js'
+import { encodeFaces } from '../store/appearance.js'
+import { testStore } from '../testing/test-store.js'
 import { accessor, faultsOf, property, readGlb, vertices, type GlbVertex } from '../testing/read-glb.js'
 import { encodeTile, type Embankments, type Extrusions, type Symbols, type TileJob } from './encode.js'
 import { EncodePool } from './encode-pool.js'
+import { looksOf } from './looks.js'
 import { packHex } from './packed-bytes.js'
 
 const square = (lon: number, lat: number, metres: number) => {
@@ -185,6 +189,30 @@ t.test('faces of a solid keep their pictures: coordinates parallel to the corner
   const upper = local(vertices(glb).slice(12, 16), 108.2, 16.05, -12.5)
   t.ok(Math.abs(upper[0]![2]!) < 0.01 && Math.abs(upper[2]![2]! - 6) < 0.01, 'the picture\'s lower edge is at the foot')
   t.ok(accessor(glb, primitives[0].attributes.COLOR_0).some(([r, g, b]) => r === 1 && g === 0 && b === 0))
+})
+
+t.test('a tile carries so many pictures and no more: the largest houses keep theirs, and the tile says how many lost theirs', async t => {
+  const store = await testStore(t)
+  const pictures = [1, 2, 3, 4, 5].map(picture)
+  const keys = await Promise.all(pictures.map(async (png, i) => {
+    await sql`insert into dothi.texture_images values (sha256(${png}), 'image/png', 2, 2, ${png})`.execute(store.db)
+    const { rows } = await sql<{ key: string }>`insert into dothi.appearances (solid, images, faces)
+      select md5(${`solid ${i}`})::uuid, jsonb_build_array(jsonb_build_object('sha256', encode(sha256(${png}), 'hex'), 'wrap', 'clamp')), ${encodeFaces([{ image: 0, uv: [], colour: [1, 2, 3] }])}
+      returning md5(${`solid ${i}`}) as key`.execute(store.db)
+    return rows[0]!.key
+  }))
+  const solids = [...keys.map((key, i) => ({ key, size: i })), { key: null, size: 99 }]
+  const all = await looksOf(store, solids, 'open')
+  t.strictSame([all!.textures.length, all!.leftOut, all!.faces.size], [5, 0, 5])
+  const two = await looksOf(store, solids, 'open', { images: 2, bytes: 1e6 })
+  t.strictSame(two!.textures.map(texture => pictures.findIndex(png => Buffer.compare(png, texture.bytes) === 0)), [4, 3])
+  t.strictSame([two!.leftOut, two!.faces.get(0)![0]!.image, two!.faces.get(0)![0]!.colour], [3, undefined, [1, 2, 3]])
+  const one = await looksOf(store, solids, 'open', { images: 9, bytes: pictures[4]!.length + 1 })
+  t.strictSame([one!.textures.length, one!.leftOut], [1, 4])
+  const solid = toHex(facesToEwkb([[square(108.2, 16.05, 9).map(([x, y]) => [x!, y!, 3])]], 4326))
+  const shapes: Extrusions = { ...houses([null, null, null], [0, 0, 0], [0, 0, 0]), solids: packHex([solid, null, null]), looks: two }
+  t.strictSame(readGlb(encodeTile({ ...job, shapes })).json.asset.extras, { texturesLeftOut: 3 })
+  t.equal(await looksOf(store, [{ key: null, size: 1 }], 'open'), undefined)
 })
 
 t.test('workers make the tile that the main thread would; what cannot be made is told; those who wait hold no rows', async t => {

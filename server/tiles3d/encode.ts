@@ -44,6 +44,8 @@ export interface Looks {
   readonly textures: readonly Texture[]
   /** One entry a feature with an appearance: its faces in the solid's order, `image` an index into `textures`. */
   readonly faces: ReadonlyMap<number, readonly (FaceAppearance | null)[]>
+  /** Features whose pictures would have made the tile too heavy. */
+  readonly leftOut?: number
 }
 
 export interface Tubes {
@@ -75,6 +77,7 @@ export function encodeTile(job: TileJob): Uint8Array {
   return writeGlb({
     surfaces: surfacesOf(job, frame), instances: shapes.form === 'instance' ? instancesOf(job, shapes, frame) : [],
     frame, featureClass: job.layer, featureCount: job.ids.length, generator: GENERATOR,
+    extras: shapes.form === 'extrude' && shapes.looks?.leftOut ? { texturesLeftOut: shapes.looks.leftOut } : undefined,
     doubleSided: shapes.form === 'extrude' && shapes.solids.bytes.length > 0,
     columns: [
       // FLOAT64 holds every id (they stay below 2^53) and reads as a plain number in JavaScript, where UINT64 would be a BigInt.

@@ -54,6 +54,8 @@ export interface GlbContent {
   /** Surfaces of unknown orientation are drawn from both sides. */
   readonly doubleSided: boolean
   readonly generator: string
+  /** What else a reader should know of the tile. */
+  readonly extras?: Readonly<Record<string, unknown>>
 }
 
 const ARRAY_BUFFER = 34962
@@ -73,7 +75,7 @@ export function writeGlb(content: GlbContent): Uint8Array {
   const { frame, featureClass, featureCount, columns, doubleSided, generator } = content
   const surfaces = content.surfaces.filter(surface => surface.mesh.indices.length > 0)
   const instances = content.instances.filter(each => each.features.length > 0)
-  const asset = { version: '2.0', generator }
+  const asset = { version: '2.0', generator, ...(content.extras && { extras: content.extras }) }
   const buffers = new GlbBuffers()
   // glTF knows no empty accessor: features too small to have a triangle leave a scene without nodes.
   if (surfaces.length + instances.length === 0) return buffers.pack({ asset, scene: 0, scenes: [{}] })

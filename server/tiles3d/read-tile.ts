@@ -1,14 +1,14 @@
 /** The rows of a tile, read through the store's one door for the reader who asks. */
 import { sql, type RawBuilder } from 'kysely'
-import type { FaceAppearance } from '../../core/appearance.js'
 import type { BBox } from '../../core/bbox.js'
 import type { Column, Layer } from '../../layers/layer.js'
-import { appearancesOf, hasAppearances, solidKeySql, textureImages } from '../store/appearance.js'
+import { hasAppearances, solidKeySql } from '../store/appearance.js'
 import { visibleColumns } from '../store/rights.js'
 import type { Reader, Row, Store } from '../store/store.js'
-import type { Looks, TileJob } from './encode.js'
-import type { PropertyColumn, Texture } from './glb.js'
+import type { TileJob } from './encode.js'
+import type { PropertyColumn } from './glb.js'
 import { groundUnder } from './ground.js'
+import { looksOf } from './looks.js'
 import type { TilesOf } from './layer-tiles.js'
 import { prepareShapes } from './prepare.js'
 
@@ -36,7 +36,7 @@ export async function readRows(store: Store, of: TilesOf, { which, centre }: Til
   `.execute(store.pool(reader.clearance))
   const ground = await groundUnder(store, rows.map(row => ({ box: boxOf(row), ground_z: row.ground_z as number | null })), { branch, asOf })
   const shapes = await prepareShapes(store, of, rows, ground)
-  const looks = isDressed ? await looksOf(store, rows.map(row => row.solid_key as string | null), reader) : undefined
+  const looks = isDressed ? await looksOf(store, rows.map(row => ({ key: row.solid_key as string | null, size: sizeOf(row) })), reader.clearance) : undefined
   return {
     layer: layer.id, centre, geoidOffset: (await store.city()).geoidOffset,
     ids: Float64Array.from(rows, row => row.id as number),
@@ -49,6 +49,9 @@ export async function readRows(store: Store, of: TilesOf, { which, centre }: Til
   }
 }
 
+/** Half the girth of a feature's box, near enough for a rank. */
+const sizeOf = (row: Row) => 111_320 * ((row.east as number) - (row.west as number) + (row.north as number) - (row.south as number)) + ((row.height as number | null) ?? 0)
+
 const boxOf = (row: Row): BBox => [row.west as number, row.south as number, row.east as number, row.north as number]
 
 /** Columns that decide form, level or colour, as far as the reader may see them. */
@@ -58,28 +61,6 @@ function drawnColumns({ threeD, style, ...layer }: Layer, reader: Reader): reado
   const crown = layer.columns.filter(column => column.name.startsWith('crown')).map(column => column.name)
   const names = new Set([...Object.values(named), ...(walls ? [walls.by] : []), ...paints, ...crown])
   return visibleColumns({ threeD, style, ...layer }, reader.clearance).filter(column => names.has(column.name))
-}
-
-/** Textures and colours of solids by their keys; undefined where none has any. */
-async function looksOf(store: Store, keys: readonly (string | null)[], { clearance }: Reader): Promise<Looks | undefined> {
-  const known = await appearancesOf(store, keys.filter(key => key !== null), clearance)
-  if (known.size === 0) return undefined
-  const images = await textureImages(store, [...known.values()].flatMap(look => look.images.map(use => use.sha256)), clearance)
-  const textures: Texture[] = []
-  const byUse = new Map<string, number>()
-  const faces = new Map<number, readonly (FaceAppearance | null)[]>()
-  keys.forEach((key, feature) => {
-    const look = key === null ? undefined : known.get(key)
-    if (!look) return
-    const places = look.images.map(({ sha256, wrap }) => {
-      const image = images.get(sha256)
-      const use = `${sha256} ${wrap}`
-      if (image && !byUse.has(use)) byUse.set(use, textures.push({ mediaType: image.mediaType, bytes: image.bytes, wrap }) - 1)
-      return byUse.get(use)
-    })
-    faces.set(feature, look.faces.map(face => face && { ...face, image: face.image === undefined ? undefined : places[face.image] }))
-  })
-  return { textures, faces }
 }
 
 function propertyColumn({ name, title, unit, type }: Column, rows: readonly Row[]): PropertyColumn {
