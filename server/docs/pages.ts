@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Language } from '../ogc/common/media.js'
 
 /** In the order in which people read them. */
-export const PAGES = ['index', 'start', 'viewer', 'import', 'export', 'sources', 'layers', 'quality', 'rights', 'services', 'editing', 'history', 'feed', 'federation', 'flood', 'cli', 'operations', 'problems'] as const
+export const PAGES = ['index', 'start', 'viewer', 'import', 'export', 'static', 'sources', 'layers', 'quality', 'rights', 'services', 'editing', 'history', 'feed', 'federation', 'flood', 'cli', 'operations', 'problems'] as const
 export type PageName = (typeof PAGES)[number]
 
 export const isPage = (name: string): name is PageName => (PAGES as readonly string[]).includes(name)
@@ -17,6 +17,7 @@ export const NAMES: Readonly<Record<PageName, Readonly<Record<Language, string>>
   import: { vi: 'Nạp dữ liệu', en: 'Loading data' },
   sources: { vi: 'Nguồn dữ liệu', en: 'Sources' },
   export: { vi: 'Xuất dữ liệu', en: 'Taking data out' },
+  static: { vi: 'Thành phố thành tệp', en: 'The city as files' },
   layers: { vi: 'Các lớp', en: 'Layers' },
   quality: { vi: 'Chất lượng dữ liệu', en: 'Data quality' },
   rights: { vi: 'Dữ liệu cá nhân và quyền', en: 'Personal data and rights' },
