@@ -4,10 +4,13 @@
  */
 import { existsSync } from 'node:fs'
 import { chromium, type Page } from 'playwright-core'
+import { PNG } from 'pngjs'
 import t from 'tap'
 import { intersects, type BBox } from '../core/bbox.js'
 import type { Feature, FeatureStream } from '../core/feature.js'
 import { loadFeatures } from '../server/import/load.js'
+import { createScenario } from '../server/scenarios/scenario.js'
+import { STEWARD } from '../server/store/store.js'
 import { storeTerrain } from '../server/terrain/terrain-store.js'
 import { testServer } from '../server/testing/test-store.js'
 import { grownBounds } from './tiles/change.js'
@@ -101,7 +104,7 @@ t.test('an edit by HTTP is seen in an open viewer', { timeout: 200_000 }, async 
     t.ok(log.some((path) => path.startsWith(`/tiles/${layer}/`)), 'the touched vector tiles are')
   }
 
-  const buildingTiles = /^\/3dtiles\/buildings\/(tileset\.json(\?since=\d+)?|\d+\/\d+\/\d+\.glb\?rev=\d+)$/
+  const buildingTiles = /^\/3dtiles\/buildings\/(tileset\.json(\?since=\d+)?|\d+\/\d+\/\d+\.glb\?rev=\d+&part=(own|all))$/
   const glbs = (paths: readonly string[]) => paths.filter((path) => path.includes('.glb'))
 
   await t.test('a house grows into a tower', { timeout: 60_000 }, async (t) => {
@@ -139,6 +142,84 @@ t.test('an edit by HTTP is seen in an open viewer', { timeout: 200_000 }, async 
     await until(page, 'dothi.store.state.selection !== null')
     t.equal(await page.evaluate('dothi.store.state.selection.layer'), 'roads', 'it can be picked where it is')
     await page.evaluate('dothi.store.update({ selection: null })')
+  })
+
+  // What changes about buildings comes as tables beside their tiles; geometry is not asked for again.
+  const scenario = await createScenario(server.store, {
+    title: { vi: 'Mưa thử', en: 'Test rain' },
+    forcing: { start: '2026-11-22T00:00:00Z', hours: 0.25, cell: 40, window: [...at(-200, -200), ...at(200, 200)], rain: { source: 'test', hours: [0, 1], values: [200, 200] }, sea: { source: 'test', hours: [0, 1], values: [0, 0] } },
+  }, STEWARD)
+  await page.evaluate(`dothi.scene.setCamera(${JSON.stringify({ lon: LON, lat: LAT, distance: 900, heading: 0, pitch: 60 })})`)
+  await settled(page)
+  const state = /^\/state\/buildings\/\d+\/\d+\/\d+\.arrow\?rev=\d+&part=(own|all)&/
+  const drawn = () => page.evaluate('dothi.scene.buildings.tileset.contents.size') as Promise<number>
+
+  /** The colour on screen in the middle of a house's roof. */
+  async function roof(i: number): Promise<readonly [r: number, g: number, b: number]> {
+    await settled(page)
+    const [e, n] = placeOf(i)
+    const [x, y] = await page.evaluate(`dothi.scene.project(...${JSON.stringify(at(e + 6, n + 6))}, ${4 + (i * 5) % 9})`) as [number, number]
+    const { data, width } = PNG.sync.read(await page.screenshot())
+    return [...data.subarray((Math.round(y) * width + Math.round(x)) * 4).subarray(0, 3)] as unknown as [number, number, number]
+  }
+  const isTeal = ([r, g, b]: readonly number[]) => g! > r! + 15 && b! > r! + 15
+  const isGrey = ([r, g, b]: readonly number[]) => Math.max(r!, g!, b!) - Math.min(r!, g!, b!) < 22 && r! < 215
+  const isRed = ([r, g, b]: readonly number[]) => r! > g! + 60 && r! > b! + 60
+
+  await t.test('a filter restyles the city from tables alone', { timeout: 60_000 }, async (t) => {
+    const [found, other] = [SIDE * 23 + 20, SIDE * 23 + 21]
+    log = []
+    const filter = (name: string) => page.evaluate(`dothi.store.update({ filter: { layer: 'buildings', where: { op: '=', left: { property: 'name' }, right: { literal: '${name}' } } } })`)
+    await filter(`Nhà ${found}`)
+    const [lit, plain] = [await roof(found), await roof(other)]
+    t.ok(isTeal(lit), `what is found is teal: ${lit.join()}`)
+    t.notOk(isTeal(plain), `its neighbour is not: ${plain.join()}`)
+    t.strictSame(log.filter((path) => !state.test(path) && !/^\/(ogc\/collections\/buildings\/items\?|assets\/)/.test(path)), [], 'no geometry is asked for')
+    t.equal(log.filter((path) => state.test(path)).length, await drawn(), 'one table a tile')
+    t.comment(`restyled ${await page.evaluate('[...dothi.scene.buildings.tileset.contents].reduce((n, c) => n + c.features.ids.length, 0)')} buildings`)
+    const ms = await page.evaluate(`(() => { const began = performance.now(); dothi.scene.buildings.select(${await idOf('Nhà 5')}); dothi.scene.buildings.select(null); return (performance.now() - began) / 2 })()`) as number
+    t.comment(`${ms.toFixed(1)} ms of the main thread to paint them all anew`)
+
+    log = []
+    await send('PATCH', `/ogc/collections/buildings/items/${await idOf(`Nhà ${other}`)}`, { properties: { name: `Nhà ${found}` } }, { 'If-Match': '*' })
+    for (let i = 0; i < 50 && !isTeal(await roof(other)); i++) await page.waitForTimeout(100)
+    t.ok(isTeal(await roof(other)), 'an edit that makes another one match lights it up')
+    t.ok(log.filter((path) => state.test(path)).length <= MOST_TILES, 'by the tables of touched tiles only')
+    await page.evaluate('dothi.store.update({ filter: null })')
+  })
+
+  await t.test('what a scenario takes away is red', { timeout: 60_000 }, async (t) => {
+    const gone = SIDE * 21 + 25
+    await send('DELETE', `/scenarios/${scenario.id}/ogc/collections/buildings/items/${await idOf(`Nhà ${gone}`)}`, undefined, { 'If-Match': '*' })
+    log = []
+    await page.evaluate(`dothi.store.update({ compare: '${scenario.id}' })`)
+    const [red, same] = [await roof(gone), await roof(gone - 2)]
+    t.ok(isRed(red), red.join())
+    t.notOk(isRed(same), same.join())
+    t.strictSame(log.filter((path) => !state.test(path)), [], 'tables alone')
+    t.match(await page.evaluate('location.hash') as string, /cmp=/)
+    await page.evaluate('dothi.store.update({ compare: null })')
+  })
+
+  await t.test('the impact of a run: not computed is not dry', { timeout: 90_000 }, async (t) => {
+    const { jobID } = await (await send('POST', '/ogc/processes/flood/execution', { inputs: { scenario: scenario.id } }, { 'Content-Type': 'application/json' })).json() as { jobID: string }
+    for (let status = ''; status !== 'successful';) {
+      ;({ status } = await (await send('GET', `/ogc/jobs/${jobID}`)).json() as { status: string })
+      if (status === 'failed') throw new Error('the run failed')
+      await new Promise((done) => setTimeout(done, 200))
+    }
+    const [inside, outside] = [SIDE * 24 + 20, SIDE * 24 + 29]
+    await page.evaluate(`dothi.store.update({ run: '${jobID}', time: 0, playing: false })`)
+    await until(page, 'dothi.runs.manifest?.complete')
+    await settled(page)
+    log = []
+    await page.evaluate(`dothi.store.update({ panel: 'simulate' })`)
+    await until(page, 'dothi.runs.impacts')
+    const [computed, unknown] = [await roof(inside), await roof(outside)]
+    t.notOk(isGrey(computed), `inside the window it is known: ${computed.join()}`)
+    t.ok(isGrey(unknown), `outside it is grey: ${unknown.join()}`)
+    t.equal(log.filter((path) => state.test(path)).length, await drawn(), 'one table a tile')
+    t.strictSame(log.filter((path) => !state.test(path) && !/^\/runs\/[\w-]+\/(impacts|frames\/\d+)$/.test(path)), [], 'tables alone')
   })
 
   t.strictSame(problems, [], 'nothing was thrown')

@@ -15,6 +15,7 @@ import '@fontsource/be-vietnam-pro/600.css'
 import './style.css'
 import { ApiError, type CityInfo } from './core/api.js'
 import { createTopics, createWords, type App } from './core/app.js'
+import { showBuildingStyle } from './core/building-style.js'
 import { createFilters } from './core/filter.js'
 import { createImports } from './core/imports.js'
 import { followChanges } from './core/live.js'
@@ -32,7 +33,7 @@ const OPENING_TIME = 7200
 const asked = decodeState(location.hash)
 const store = createStore({
   language: rememberedLanguage(), camera: { lon: 0, lat: 0, distance: 4000, heading: 0, pitch: 35 }, shown: {}, panel: null, selection: null,
-  underground: false, run: null, time: OPENING_TIME, playing: false, speed: 900, filter: null, ...asked,
+  underground: false, run: null, time: OPENING_TIME, playing: false, speed: 900, compare: null, filter: null, ...asked,
 } satisfies AppState)
 
 const app: App = {
@@ -122,7 +123,7 @@ async function open(city: CityInfo): Promise<void> {
   app.scene.setCamera(store.state.camera)
   app.projection = await projection
   app.emit('scene')
-  follow(store.state, new Set(['selection', 'underground', 'run', 'playing', 'filter']))
+  follow(store.state, new Set(['selection', 'underground', 'run', 'playing', 'compare', 'filter']))
   store.subscribe(follow)
   if (source().server) app.live = followChanges(app)
   if (!store.state.run && !asked.run) void awaitFirstRun()
@@ -151,6 +152,7 @@ function follow(state: AppState, changed: ReadonlySet<keyof AppState>): void {
   if (changed.has('time')) app.runs.sync()
   if (changed.has('playing') || changed.has('time') || changed.has('run')) animate()
   if (changed.has('filter')) void app.filters.sync()
+  if (changed.has('compare')) showBuildingStyle(app)
   if (changed.has('language')) localStorage.setItem('dothi-language', state.language)
   scheduleAddress()
 }

@@ -9,8 +9,8 @@ import { gunzipSync, gzip } from 'node:zlib'
 import { badParameter, notFound } from '../errors.js'
 import { timed } from '../http/timing.js'
 import { AS_OF, COLLECTION_ID, FILTER, FILTER_CRS, FILTER_LANG } from '../ogc/common/parameters.js'
+import { PART, REV, TILE, tileOf } from '../ogc/common/tile-address.js'
 import { vary } from '../ogc/common/respond.js'
-import { PART } from '../ogc/common/tile-address.js'
 import { parseAsOf } from '../ogc/common/time.js'
 import { layerOf } from '../ogc/features/layers.js'
 import { itemsQuery } from '../ogc/features/query.js'
@@ -29,15 +29,12 @@ import { matchesTable } from './matches.js'
 export const ARROW_TYPE = 'application/vnd.apache.arrow.file'
 
 const query = (name: string, description: string, maxLength: number): Parameter => ({ name, in: 'query', description, schema: Type.String({ minLength: 1, maxLength }) })
-const path = (name: string, description: string): Parameter => ({ name, in: 'path', required: true, description, schema: Type.Integer({ minimum: 0 }) })
 
 export const operations: readonly Operation[] = [{
   id: 'getState', method: 'get', path: '/state/{collectionId}/{z}/{x}/{y}.arrow', branched: true, tags: ['3D'],
   summary: 'What changes about the features of a 3D tile (the impact of a run, the result of a filter, the difference to a scenario or a time), as an Arrow table in the order of the tile’s features',
   parameters: [
-    COLLECTION_ID, path('z', 'Zoom of the 3D tile.'), path('x', 'Column from the west.'), path('y', 'Row from the north.'), AS_OF,
-    { name: 'rev', in: 'query', description: 'Revision in the address of the 3D tile: the rows are those of that tile.', schema: Type.Integer({ minimum: 0 }) },
-    PART,
+    COLLECTION_ID, ...TILE, AS_OF, REV, PART,
     query('run', 'Id of a flood run: depths, arrival, damage. depth_max_m is null where nothing was computed and 0 where it stayed dry.', 60),
     FILTER, FILTER_LANG, FILTER_CRS,
     query('compare', 'A scenario’s id, `main`, an RFC 3339 instant or a revision: what of the tile is the same, changed or removed there. Together with run: another run, for the difference in depth.', 60),
@@ -53,7 +50,7 @@ async function sendState(call: Call, response: Response): Promise<void> {
   const { store } = call.app
   const layer = layerOf(call)
   if (!layer.threeD) throw notFound(`“${layer.id}” has no 3D form, so no tiles with a state.`)
-  const tile = { z: call.params.z as number, x: call.params.x as number, y: call.params.y as number }
+  const tile = tileOf(call)
   const tiles = tiles3dOf(store)
   const snapshot = await tiles.snapshot({ layer, branch: call.branch, asOf: parseAsOf(call.params.asOf), reader: call.reader }, call.params.rev)
   const question = await questionOf(call)

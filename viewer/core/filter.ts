@@ -1,14 +1,18 @@
-/** The attribute filter: the AST goes to the source's server, the ids that come back light up on the model. */
+/**
+ * The attribute filter. What it finds among buildings lights up by tables beside their tiles (building-style.ts);
+ * of other layers the first that match are outlined.
+ */
 import { union, type BBox } from '../../core/bbox.js'
 import { ApiError } from './api.js'
 import type { App } from './app.js'
+import { showBuildingStyle } from './building-style.js'
 import { source } from './source.js'
 
 export interface FilterController {
   readonly working: boolean
   readonly error: string
-  /** How many match, and the ids of those fetched. */
-  readonly result: { readonly matched: number; readonly ids: ReadonlySet<number>; readonly bbox: BBox | null; readonly layer: string } | null
+  /** How many match, how many of them light up, and where the first of them are. */
+  readonly result: { readonly matched: number; readonly shown: number; readonly bbox: BBox | null; readonly layer: string } | null
   /** Follows the state's filter. */
   sync(): Promise<void>
 }
@@ -32,16 +36,15 @@ export function createFilters(app: App): FilterController {
     if (!filter || !server) return show()
     try {
       const page = await server.matches(filter.layer, filter.where, signal)
-      const ids = new Set<number>()
       let bbox: BBox | null = null
       const outlines: [number, number][][] = []
       for (const feature of page.features) {
-        ids.add(Number(feature.id))
         const parts = partsOf(feature.geometry)
         for (const part of parts) for (const [x, y] of part) bbox = union(bbox, [x, y, x, y])
         if (filter.layer !== 'buildings' && outlines.length < 4000) outlines.push(...parts)
       }
-      result = { matched: page.numberMatched ?? ids.size, ids, bbox, layer: filter.layer }
+      const matched = page.numberMatched ?? page.features.length
+      result = { matched, shown: filter.layer === 'buildings' ? matched : page.features.length, bbox, layer: filter.layer }
       show(outlines)
     } catch (reason) {
       if ((reason as Error).name === 'AbortError') return
@@ -53,7 +56,7 @@ export function createFilters(app: App): FilterController {
   }
 
   function show(outlines: [number, number][][] = []): void {
-    app.scene?.buildings.highlight(result?.layer === 'buildings' ? result.ids : null)
+    showBuildingStyle(app)
     app.scene?.matches(outlines.length ? outlines : null)
   }
 

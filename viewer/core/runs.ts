@@ -1,16 +1,14 @@
 /** Flood runs as the page knows them: the one on screen with its manifest, impacts and colours; and the job that computes. */
 import type { RunManifest } from '../../simulation/manifest.js'
-import { DEPTH_STEPS } from '../../layers/depth.js'
 import type { Flood } from '../water/flood.js'
 import { ApiError, type JobStatus } from './api.js'
 import type { App, RunImpacts } from './app.js'
+import { showBuildingStyle } from './building-style.js'
 import { source } from './source.js'
 
 export interface RunController {
   readonly manifest: RunManifest | null
   readonly impacts: RunImpacts | null
-  /** Greatest depth by building id, for the card and the colours. */
-  readonly depths: ReadonlyMap<number, number>
   readonly job: JobStatus | null
   /** The run could not be read. */
   readonly failed: boolean
@@ -38,7 +36,6 @@ const POLL_MS = 1500
 export function createRuns(app: App): RunController {
   let manifest: RunManifest | null = null
   let impacts: RunImpacts | null = null
-  let depths: ReadonlyMap<number, number> = new Map()
   let flood: Flood | null = null
   let job: JobStatus | null = null
   let failed = false
@@ -58,11 +55,10 @@ export function createRuns(app: App): RunController {
     flood = null
     manifest = null
     impacts = null
-    depths = new Map()
     impactsOf = null
     failed = false
     app.scene?.showFlood(null, null)
-    app.scene?.buildings.colour(null)
+    paint()
     const { server } = source()
     if (!run || !server) return app.emit('run')
     loading = true
@@ -116,26 +112,9 @@ export function createRuns(app: App): RunController {
     if (!read) { impactsOf = null; return } // the next look at them asks again
     impacts = read
     app.emit('run')
-    depths = await source().server!.runDepths(of).catch(() => new Map<number, number>())
-    if (manifest?.id !== of.id) return
-    app.emit('run')
-    paint()
   }
 
-  let painted = false
-  function paint(): void {
-    const colours = new Map<number, string>()
-    if (colourBuildings && app.store.state.panel === 'simulate') {
-      for (const [id, depth] of depths) {
-        let found: string | undefined
-        for (const [from, , colour] of DEPTH_STEPS) if (depth >= from) found = colour
-        if (found) colours.set(id, found)
-      }
-    }
-    if (!colours.size && !painted) return
-    painted = colours.size > 0
-    app.scene?.buildings.colour(painted ? colours : null)
-  }
+  const paint = () => showBuildingStyle(app)
 
   function sync(): void {
     if (!flood) return
@@ -166,7 +145,6 @@ export function createRuns(app: App): RunController {
   return {
     get manifest() { return manifest },
     get impacts() { return impacts },
-    get depths() { return depths },
     get job() { return job },
     get failed() { return failed },
     get loading() { return loading },

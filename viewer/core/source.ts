@@ -44,12 +44,13 @@ export interface Server {
   /** Deflated or plain depths; see water/frame-loader.ts. */
   runFrame(id: string, n: number, signal?: AbortSignal): Promise<ArrayBuffer>
   runImpacts(id: string): Promise<RunImpacts>
-  /** Greatest depth of each flooded building of a run, metres. */
-  runDepths(run: Pick<RunManifest, 'id' | 'scenario'>): Promise<Map<number, number>>
+  /** Arrow table of what changes about the features of a 3D tile, named as its tileset does; `query`: `run=…`, `filter=…`, `compare=…`. */
+  state(layer: string, content: string, query: string): Promise<ArrayBuffer>
   startFlood(scenario: string): Promise<JobStatus>
   job(id: string): Promise<JobStatus>
   jobResult<T>(id: string): Promise<T | null>
   cancelJob(id: string): Promise<void>
+  /** How many match, and the first of them. */
   matches(layer: string, where: Filter, signal?: AbortSignal): Promise<FeaturePage>
   /** Addresses for people and forms. */
   readonly pages: typeof pages
@@ -57,15 +58,16 @@ export interface Server {
 
 export interface FeaturePage { readonly numberMatched?: number; readonly features: readonly { readonly id: number | string; readonly geometry: unknown }[] }
 
-/** Matches fetched at most: more would light up the whole city. */
+/** Matches fetched at most: more would light up the whole city. Buildings light up without being fetched; where some of them are is enough. */
 const MATCHES = 10_000
+const FEW_MATCHES = 500
 
 const pages = {
   docs: (language: string) => `/docs/${language}`,
   api: '/ogc?f=html',
   item: (layer: string, id: number) => `/ogc/collections/${layer}/items/${id}`,
-  matches: (layer: string, where: Filter) =>
-    `/ogc/collections/${layer}/items?limit=${MATCHES}&filter-lang=cql2-json&filter=${encodeURIComponent(JSON.stringify(printCql2Json(where)))}`,
+  matches: (layer: string, where: Filter, limit = MATCHES) =>
+    `/ogc/collections/${layer}/items?limit=${limit}&filter-lang=cql2-json&filter=${encodeURIComponent(JSON.stringify(printCql2Json(where)))}`,
   runBuildings: ({ id, scenario }: Pick<RunManifest, 'id' | 'scenario'>) => `/scenarios/${scenario}/ogc/collections/run_buildings/items?run=${id}&f=html`,
   /** Server-sent events of what was committed after a revision. */
   events: (since: number) => `/events?since=${since}`,
@@ -99,31 +101,17 @@ export function createServerSource(): Source {
       run: (id) => getJson<RunManifest>(`/runs/${id}`),
       runFrame: (id, n, signal) => request(`/runs/${id}/frames/${n}`, { signal: signal ?? null }).then((r) => r.arrayBuffer()),
       runImpacts: (id) => getJson<RunImpacts>(`/runs/${id}/impacts`),
-      runDepths,
+      state: (layer, content, query) => request(`/state/${layer}/${content.replace('.glb', '.arrow')}${content.includes('?') ? '&' : '?'}${query}`).then((r) => r.arrayBuffer()),
       startFlood: (scenario) => request('/ogc/processes/flood/execution', {
         method: 'POST', headers: { 'content-type': 'application/json', prefer: 'respond-async' }, body: JSON.stringify({ inputs: { scenario } }),
       }).then((r) => r.json() as Promise<JobStatus>),
       job: (id) => getJson<JobStatus>(`/ogc/jobs/${id}`),
       jobResult: <T>(id: string) => getJson<T>(`/ogc/jobs/${id}/results`).catch(() => null),
       cancelJob: (id) => request(`/ogc/jobs/${id}`, { method: 'DELETE' }).then(() => {}),
-      matches: (layer, where, signal) => getJson<FeaturePage>(pages.matches(layer, where), signal),
+      matches: (layer, where, signal) => getJson<FeaturePage>(pages.matches(layer, where, layer === 'buildings' ? FEW_MATCHES : MATCHES), signal),
       pages,
     },
   }
-}
-
-/** Page by page through the OGC door. */
-async function runDepths({ id, scenario }: Pick<RunManifest, 'id' | 'scenario'>): Promise<Map<number, number>> {
-  const filter = JSON.stringify({ op: '>=', args: [{ property: 'depth_max_m' }, 0.1] })
-  let next: string | undefined = `/scenarios/${scenario}/ogc/collections/run_buildings/items?run=${id}&properties=building,depth_max_m&limit=10000&filter-lang=cql2-json&filter=${encodeURIComponent(filter)}`
-  const depths = new Map<number, number>()
-  while (next) {
-    const page: { features: { properties: { building: number; depth_max_m: number } }[]; links?: { rel: string; href: string }[] } = await getJson(next)
-    for (const { properties } of page.features) depths.set(properties.building, properties.depth_max_m)
-    const link: string | undefined = page.links?.find(({ rel }) => rel === 'next')?.href
-    next = link && new URL(link, location.href).pathname + new URL(link, location.href).search
-  }
-  return depths
 }
 
 let current: Source = createServerSource()

@@ -10,6 +10,7 @@ import { LAYERS } from '../../layers/index.js'
 const state: AppState = {
   language: 'en', camera: { lon: 108.2268, lat: 16.061, distance: 3800, heading: 24.5, pitch: 30 }, shown: { parcels: false, water_pipes: true }, panel: 'filter',
   selection: { layer: 'buildings', id: 2 ** 32 + 5, at: [108.2, 16.05] }, underground: true, run: '0b2f8a1e-1111-4222-8333-444455556666', time: 5400, playing: false, speed: 900,
+  compare: '1c3f8a1e-1111-4222-8333-444455556666',
   filter: { layer: 'buildings', where: { op: 'and', args: [{ op: '>=', left: { property: 'storeys' }, right: { literal: 8 } }, { op: 'like', left: { fold: 'accenti', arg: { property: 'name' } }, pattern: '%chợ & hàn%' }] } },
 }
 

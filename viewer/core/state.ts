@@ -37,6 +37,8 @@ export interface AppState {
   readonly playing: boolean
   /** Simulated seconds for each second on the clock. */
   readonly speed: number
+  /** The scenario whose differences from the present city are shown. */
+  readonly compare: string | null
   readonly filter: { readonly layer: string; readonly where: Filter } | null
 }
 

@@ -20,6 +20,7 @@ export function encodeState(state: AppState): string {
   if (state.underground) put('u', '1')
   if (state.run) put('run', state.run)
   if (state.run) put('t', String(Math.round(state.time)))
+  if (state.compare) put('cmp', state.compare)
   if (state.filter) put('f', encodeURIComponent(JSON.stringify(state.filter)))
   return '#' + parts.join('&')
 }
@@ -47,6 +48,8 @@ export function decodeState(hash: string): Partial<AppState> {
   if (params.has('u')) out.underground = params.get('u') === '1'
   const run = params.get('run')
   if (run && /^[\w-]+$/.test(run)) out.run = run
+  const compare = params.get('cmp')
+  if (compare && /^[\w-]+$/.test(compare)) out.compare = compare
   const time = Number(params.get('t'))
   if (params.has('t') && time >= 0) { out.time = time; out.playing = false }
   const filter = decodeFilter(params.get('f'))

@@ -72,6 +72,7 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'card.no': 'no',
   'card.flood': 'In the simulation on screen',
   'card.notFlooded': 'Stays dry in this simulation.',
+  'card.notComputed': 'Not computed in this simulation.',
 
   'filter.title': 'Filter by attribute',
   'filter.layer': 'Layer',
@@ -89,6 +90,7 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'filter.fly': 'Fly to the result',
   'filter.hint': 'Matches light up on the model; the rest fades.',
   'filter.open': 'Open the list (GeoJSON)',
+  'filter.unknown': 'not known: what the filter asks about is empty',
   'op.=': 'is',
   'op.<>': 'is not',
   'op.>=': 'at least',
@@ -131,6 +133,10 @@ export const en: Readonly<Record<MessageKey, string>> = {
   'impact.none': 'No building is flooded.',
   'impact.colour': 'Colour buildings by greatest depth',
   'impact.list': 'Open the list',
+  'compare.show': 'Differences from the present',
+  'compare.changed': 'otherwise in the scenario',
+  'compare.removed': 'gone in the scenario',
+  'compare.hint': 'Buildings that only the scenario has are not drawn here.',
 
   'time.play': 'Play',
   'time.pause': 'Pause',

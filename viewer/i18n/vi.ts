@@ -71,6 +71,7 @@ export const vi = {
   'card.no': 'không',
   'card.flood': 'Theo mô phỏng đang xem',
   'card.notFlooded': 'Không bị ngập trong lần mô phỏng này.',
+  'card.notComputed': 'Không được tính trong lần mô phỏng này.',
 
   'filter.title': 'Lọc theo thuộc tính',
   'filter.layer': 'Lớp',
@@ -88,6 +89,7 @@ export const vi = {
   'filter.fly': 'Bay tới kết quả',
   'filter.hint': 'Kết quả được tô sáng trên mô hình; phần còn lại mờ đi.',
   'filter.open': 'Mở danh sách (GeoJSON)',
+  'filter.unknown': 'chưa rõ: thuộc tính được hỏi đang trống',
   'op.=': 'bằng',
   'op.<>': 'khác',
   'op.>=': 'từ … trở lên',
@@ -130,6 +132,10 @@ export const vi = {
   'impact.none': 'Không công trình nào bị ngập.',
   'impact.colour': 'Tô công trình theo độ sâu lớn nhất',
   'impact.list': 'Mở danh sách',
+  'compare.show': 'Khác biệt so với hiện trạng',
+  'compare.changed': 'khác đi trong kịch bản',
+  'compare.removed': 'không còn trong kịch bản',
+  'compare.hint': 'Công trình chỉ có trong kịch bản chưa được vẽ ở đây.',
 
   'time.play': 'Phát',
   'time.pause': 'Dừng',

@@ -1,7 +1,9 @@
 /** The record of what is selected: every attribute with its title, unit and meaning, and where it comes from. */
 import { html, nothing } from 'lit'
 import type { Column } from '../../layers/layer.js'
+import { DEPTH_STEPS } from '../../layers/depth.js'
 import type { ClientLayer, FeatureRecord } from '../core/api.js'
+import { impactQuery } from '../core/building-style.js'
 import { partsOf } from '../core/filter.js'
 import { source } from '../core/source.js'
 import type { AppState } from '../core/state.js'
@@ -10,11 +12,17 @@ import { icons } from './icons.js'
 import { Panel } from './panel.js'
 import { flyToBox } from './go-to.js'
 
+/** Less is wet ground, no flood; metres. */
+const FLOODED = DEPTH_STEPS[0]![0]
+
 class Card extends Panel {
-  protected override readonly watches = ['selection', 'pick', 'city', 'run'] as const
+  protected override readonly watches = ['selection', 'pick', 'city', 'run', 'busy'] as const
   private record: FeatureRecord | null = null
   private failed = false
   private shownFor = ''
+  /** Greatest depth in the run on screen, metres; null: not computed. */
+  private flood: { readonly depth: number | null } | null = null
+  private floodFor = ''
   private abort = new AbortController()
 
   override connectedCallback(): void {
@@ -51,6 +59,8 @@ class Card extends Panel {
     this.requestUpdate()
   }
 
+  protected override updated(): void { void this.loadFlood() }
+
   override render() {
     const { selection } = this.state
     if (!selection) return nothing
@@ -65,7 +75,7 @@ class Card extends Panel {
       <h2>${name || `${this.l(layer?.title)} ${selection.id}`}</h2>
       ${this.renderOthers()}
       <div class="scroll">
-        ${this.renderFlood(selection.layer, selection.id)}
+        ${this.renderFlood()}
         ${!this.record && !this.failed ? html`<p class="muted" role="status">${this.t('card.loading')}</p>` : nothing}
         ${this.failed ? html`<p class="warn">${this.t('card.failed')}</p>` : nothing}
         ${layer ? this.renderAttributes(layer, properties) : nothing}
@@ -86,12 +96,27 @@ class Card extends Panel {
         ${this.l(this.app.layer(layer)?.title)}</button>`)}</div>`
   }
 
-  private renderFlood(layer: string, id: number) {
-    const { runs } = this.app
-    if (!runs.manifest || layer !== 'buildings' || !runs.depths.size) return nothing
-    const depth = runs.depths.get(id)
+  /** What the table of its tile tells of a building; a tile that is still on its way is looked at again when something has come. */
+  private async loadFlood(): Promise<void> {
+    const { selection } = this.state
+    const { manifest } = this.app.runs
+    const key = selection?.layer === 'buildings' && manifest?.complete ? `${manifest.id}/${selection.id}` : ''
+    if (key === this.floodFor) return
+    this.floodFor = key
+    this.flood = null
+    const row = key ? await this.app.scene?.buildings.stateOf(selection!.id, impactQuery(manifest!.id)) : null
+    if (this.floodFor !== key) return
+    if (row) this.flood = { depth: typeof row.depth_max_m === 'number' ? row.depth_max_m : null }
+    else this.floodFor = ''
+    if (row) this.requestUpdate()
+  }
+
+  private renderFlood() {
+    const { manifest } = this.app.runs
+    if (!manifest || !this.flood) return nothing
+    const { depth } = this.flood
     return html`<div class="flooded"><span>${this.t('card.flood')}</span>
-      ${depth === undefined ? html`<b>${this.t('card.notFlooded')}</b>` : html`<b>${this.n(depth, 2, true)} m</b>`}<small>${this.l(runs.manifest.label)}</small></div>`
+      <b>${depth === null ? this.t('card.notComputed') : depth < FLOODED ? this.t('card.notFlooded') : `${this.n(depth, 2, true)} m`}</b><small>${this.l(manifest.label)}</small></div>`
   }
 
   private renderAttributes(layer: ClientLayer, properties: Readonly<Record<string, unknown>>) {

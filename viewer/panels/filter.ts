@@ -1,6 +1,7 @@
 /** A filter by attribute: rows of column, operator, value; the same AST goes to the server and to the address bar. */
 import { html, nothing } from 'lit'
 import type { Column } from '../../layers/layer.js'
+import { UNKNOWN } from '../core/building-style.js'
 import { conditionsOf, filterOf, operatorsOf, type Condition, type Operator } from '../core/conditions.js'
 import { source } from '../core/source.js'
 import { mapLayers } from '../core/visibility.js'
@@ -90,7 +91,8 @@ class FilterPanel extends Panel {
     if (!result.matched) return html`<p class="warn" role="status">${this.t('filter.nothing')}</p>`
     const { filter } = this.state
     return html`<div class="found" role="status"><b>${this.t('filter.matched', { n: this.n(result.matched) })}</b>
-      ${result.ids.size < result.matched ? html`<small>${this.t('filter.some', { n: this.n(result.ids.size) })}</small>` : nothing}
+      ${result.shown < result.matched ? html`<small>${this.t('filter.some', { n: this.n(result.shown) })}</small>` : nothing}
+      ${result.layer === 'buildings' ? html`<small><i class="swatch" style="--c:${UNKNOWN};--l:${UNKNOWN}"></i> ${this.t('filter.unknown')}</small>` : nothing}
       <div class="actions">
         ${result.bbox ? html`<button type="button" @click=${() => flyToBox(this.app, result.bbox!)}>${icons.fly}${this.t('filter.fly')}</button>` : nothing}
         ${filter ? html`<a href=${source().server!.pages.matches(filter.layer, filter.where)} target="_blank" rel="noopener">${icons.link}${this.t('filter.open')}</a>` : nothing}

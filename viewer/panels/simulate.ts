@@ -3,12 +3,13 @@ import { html, nothing } from 'lit'
 import { DEPTH_STEPS, DEPTH_CLASSES } from '../../layers/depth.js'
 import { mayEdit, type ScenarioInfo } from '../core/api.js'
 import { source } from '../core/source.js'
-import { elapsed } from '../i18n/text.js'
+import { CHANGED, REMOVED, UNKNOWN } from '../core/building-style.js'
+import { elapsed, type MessageKey } from '../i18n/text.js'
 import { Panel } from './panel.js'
 import './impact-chart.js'
 
 class Simulate extends Panel {
-  protected override readonly watches = ['run', 'city'] as const
+  protected override readonly watches = ['run', 'city', 'compare'] as const
 
   override render() {
     const city = this.app.city!
@@ -33,9 +34,16 @@ class Simulate extends Panel {
       <div class="actions">
         ${latest ? html`<button @click=${() => this.app.store.update(onScreen ? { run: null, playing: false } : { run: latest, time: 0, playing: true })}>${this.t(onScreen ? 'simulate.hide' : 'simulate.show')}</button>` : nothing}
         ${mayEdit(city!) && !working ? html`<button class="primary" data-action="run" @click=${() => void runs.start(scenario.id)}>${this.t(latest ? 'simulate.again' : 'simulate.start')}</button>` : nothing}
+        <button data-action="compare" aria-pressed=${this.state.compare === scenario.id} @click=${() => this.app.store.update({ compare: this.state.compare === scenario.id ? null : scenario.id })}>${this.t('compare.show')}</button>
       </div>
+      ${this.state.compare === scenario.id ? this.renderDifference() : nothing}
       ${this.renderJob()}
     </div>`
+  }
+
+  private renderDifference() {
+    return html`<p class="small">${[[CHANGED, 'compare.changed'], [REMOVED, 'compare.removed']].map(([colour, key]) => html`<i class="swatch" style="--c:${colour};--l:${colour}"></i> ${this.t(key as MessageKey)} `)}<br>
+      <span class="muted">${this.t('compare.hint')}</span></p>`
   }
 
   private renderJob() {
@@ -83,6 +91,7 @@ class Simulate extends Panel {
         <div><b>${this.n(impacts.facilitiesHit)}</b><span>${this.t('impact.facilities')}</span></div>
       </div>
       <label class="switch"><input type="checkbox" role="switch" .checked=${colourBuildings} @change=${() => { this.app.runs.colourBuildings = !colourBuildings }}>${this.t('impact.colour')}</label>
+      ${colourBuildings ? html`<p class="small muted"><i class="swatch" style="--c:${UNKNOWN};--l:${UNKNOWN}"></i> ${this.t('legend.notComputed')}</p>` : nothing}
       ${flooded ? html`
         <table><caption>${this.t('impact.byDepth')}</caption>
           <thead><tr><th>${this.t('impact.depth')}</th><th>${this.l(this.app.layer('buildings')?.title)}</th><th>${this.t('impact.peopleCount')}</th></tr></thead>

@@ -282,7 +282,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
 
   const tilesets = () => [buildings.tileset, ...networks.values()]
 
-  const pending = () => terrain.pending + Number(buildings.tileset.pending) + [...networks.values()].filter((n) => n.pending).length
+  const pending = () => terrain.pending + Number(buildings.tileset.pending) + buildings.pending + [...networks.values()].filter((n) => n.pending).length
 
   function hitGround(pointer: Vector2): { point: Vector3 } | null {
     raycaster.setFromCamera(pointer, rig.camera)

@@ -11,7 +11,7 @@ export interface TileJson {
   readonly geometricError: number
   readonly content?: { readonly uri: string }
   readonly children?: readonly TileJson[]
-  /** Its name, where neither its content nor its children tell it. */
+  /** Its name, where it has no content that tells it. */
   readonly extras?: { readonly tile?: string }
 }
 
@@ -195,10 +195,11 @@ function overlaid(known: readonly TileJson[], listed: readonly TileJson[]): Tile
   return [...children.values()]
 }
 
-/** `z/x/y` of a tile: by its content's address, else as what the first of its children is a quarter of. */
+/** `z/x/y` of a tile: by its content's address, else as it says, else as what the first of its children is a quarter of. */
 export function nameOf({ content, children, extras }: Pick<TileJson, 'content' | 'children' | 'extras'>): string {
   if (content) return content.uri.replace(/\.glb.*$/, '')
-  if (!children?.length) return extras?.tile ?? ''
+  if (extras?.tile !== undefined) return extras.tile
+  if (!children?.length) return ''
   const [z, x, y] = nameOf(children[0]!).split('/').map(Number) as [number, number, number]
   return `${z - 1}/${x >> 1}/${y >> 1}`
 }
