@@ -28,7 +28,8 @@ export function register(program: Command, cli: CliContext): void {
 
   command('height <lon> <lat>', 'height at a position, metres').action(async (lon: string, lat: string, options: Options) => {
     const [height] = await groundAt(await cli.store(), [[number(lon), number(lat)]], at(options))
-    cli.print(height === height ? height!.toFixed(3) : 'no terrain there')
+    const isKnown = height === height
+    cli.print(options.json ? JSON.stringify({ height: isKnown ? Math.round(height! * 1000) / 1000 : null }) : isKnown ? height!.toFixed(3) : 'no terrain there')
   })
 
   command('profile <line>', 'heights along a line: well-known text, or a GeoJSON file')

@@ -1,4 +1,7 @@
 /** The ground of a plain at 10 m with a levee and a pit of a scenario, seen through every way it is served. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
 import t from 'tap'
 import { PNG } from 'pngjs'
 import { tileAt, tileFraction } from '../../core/tile-matrix.js'
@@ -7,7 +10,9 @@ import { createScenario } from '../scenarios/scenario.js'
 import { STORM } from '../scenarios/test-town.js'
 import { applyEdits } from '../store/edits.js'
 import { STEWARD } from '../store/store.js'
+import type { CliContext } from '../cli/context.js'
 import { testServer } from '../testing/test-store.js'
+import { register } from './command.js'
 import { groundAt, groundGrid, groundPixels, groundTile } from './ground.js'
 import { shade } from './hillshade.js'
 import { storeTerrain, terrainGrid, terrainPixels } from './terrain-store.js'
@@ -158,6 +163,29 @@ t.test('levees and earthworks', async t => {
     const crest = [...ground.bed].filter(h => h > 13)
     t.ok(crest.length >= 19 && crest.every(h => h === 14), 'a line of cells at the crest, none above it, no neighbour raised')
     t.ok([...ground.bed].every(h => h <= 14))
+  })
+
+  await t.test('the command line tells the same', async t => {
+    const lines: string[] = []
+    const run = async (...args: string[]) => {
+      lines.length = 0
+      const program = new Command().exitOverride()
+      register(program, { store: async () => store, print: (line: string) => { lines.push(line) } } as unknown as CliContext)
+      await program.parseAsync(['terrain', ...args], { from: 'user' })
+      return lines.join('\n')
+    }
+    const [lon, lat] = at(50, -350).map(String) as [string, string]
+    t.equal(await run('height', lon, lat, '--branch', branch), '4.000')
+    t.equal(await run('height', lon, lat), '10.000')
+    t.equal(await run('height', '0', '0', '--json'), '{"height":null}')
+    t.match(await run('list'), /^plain\t5\.00 m\tzoom/)
+    t.match(await run('profile', `LINESTRING(${at(50, 100).join(' ')}, ${at(50, -500).join(' ')})`, '--samples', '3', '--branch', branch), /^length 6\d\d|^length 599/)
+    const file = join(t.testdir(), 'pit.geojson')
+    writeFileSync(file, JSON.stringify({ type: 'FeatureCollection', features: [{ type: 'Feature', properties: {}, geometry: square(0, -400, 100) }] }))
+    t.match(await run('area', file, '--level', '10', '--branch', branch), /min\t4\n[^]*percentile 50\t4\n[^]*level: above\t0\n[^]*change: cut\t53/)
+    await t.rejects(run('area', 'POLYGON((1 2'), /well-known text/)
+    await t.rejects(run('area', 'nowhere.geojson'), /neither well-known text nor a file/)
+    await t.rejects(run('remove', 'nothing'), /no terrain named/)
   })
 
   await t.test('asOf shows the ground of then', async t => {

@@ -48,7 +48,9 @@ export async function worksIn(store: Store, { branch = 'main', asOf = 'now' }: T
     const { rows: found } = await sql<WorkRow>`
       select ${sql.join(columns.map(name => sql.ref(`v.${name}`)))}, st_asbinary(v.geom_3857) as wkb from (${rows}) as v
       where v.geom_3857 is not null order by v.id limit ${sql.lit(MOST_ROWS)}`.execute(store.pool(PUBLIC.clearance))
-    works.push(...found.flatMap(row => (kind === 'levees' ? leveeOf(row) : earthworkOf(row)) ?? []))
+    for (const row of found) {
+      for (const work of kind === 'levees' ? leveeOf(row) : [earthworkOf(row)]) if (work && intersects(work.box, box)) works.push(work)
+    }
   }
   return works
 }
@@ -80,12 +82,27 @@ function scaleOf(northing: number): Scale {
 /** The smaller of the two: what is that far on the ground is never further in EPSG:3857 than divided by it. */
 export const scaleAt = (northing: number): number => Math.min(...Object.values(scaleOf(northing)))
 
-function leveeOf(row: WorkRow): Work | null {
+/** Segments of a levee's line in one work: few, so that a long levee is looked at only where it passes. */
+const SEGMENTS = 8
+
+/** A levee is as high as the highest of its pieces at each place, so they can be told one by one. */
+function leveeOf(row: WorkRow): readonly Work[] {
   const crest = row.crest_level_m
-  if (typeof crest !== 'number') return null
+  if (typeof crest !== 'number') return []
   const isUpright = UPRIGHT.has(row.kind ?? '')
   const half = (row.crest_width_m ?? (isUpright ? WALL_CREST_M : LEVEE_CREST_M)) / 2
-  const lines = flatFromWkb(row.wkb).parts.map(part => part[0]!)
+  return flatFromWkb(row.wkb).parts.flatMap(([line]) => piecesOf(line!)).map(piece => leveePiece(piece, crest, half, isUpright))
+}
+
+/** A line in pieces that share their ends. */
+function piecesOf(line: Float64Array): Float64Array[] {
+  const pieces: Float64Array[] = []
+  for (let at = 0; at + 2 < line.length; at += 2 * SEGMENTS) pieces.push(line.subarray(at, at + 2 * SEGMENTS + 2))
+  return pieces
+}
+
+function leveePiece(piece: Float64Array, crest: number, half: number, isUpright: boolean): Work {
+  const lines = [piece]
   const around = boxOf(lines)
   const middle = (around[1] + around[3]) / 2
   const scale = scaleOf(middle)
