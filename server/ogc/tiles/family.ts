@@ -1,12 +1,13 @@
 /** What tiles of one kind have in common, whichever tile it is: layers, branch, time, clearance, attributes. */
 import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { Tile } from '../../../core/tile-matrix.js'
 import type { Layer } from '../../../layers/layer.js'
 import type { AsOf, Branch, Reader } from '../../store/store.js'
 import { schemaVersion } from '../features/validator.js'
 
-/** Changes with every release of the code that makes tiles, so that none of an older one is taken for the same. */
-const SHAPE = '2'
+/** The code that tiles come from, so that none of another release is taken for the same. */
+const SHAPE = fingerprint(['./', '../../store/', '../../../core/mvt/', '../../../core/generalise/'])
 
 export interface Family {
   readonly layers: readonly Layer[]
@@ -39,3 +40,12 @@ export function slotOf(family: Family, { z, x, y }: Tile, version: string): stri
 
 /** A weak validator of a tile at its address. */
 export const etagOf = (family: Family, version: string): string => `W/"${family.id}-${version}"`
+
+/** Of all source files in these folders, as they were when the process started. */
+function fingerprint(folders: readonly string[]): string {
+  const hash = createHash('sha256')
+  for (const folder of folders.map((path) => new URL(path, import.meta.url)))
+    for (const name of readdirSync(folder).sort())
+      if (/\.[jt]s$/.test(name) && !/\.(d|test)\.ts$/.test(name)) hash.update(name).update(readFileSync(new URL(name, folder)))
+  return hash.digest('base64url').slice(0, 12)
+}
