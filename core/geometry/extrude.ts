@@ -44,16 +44,16 @@ function addCap(mesh: MeshBuilder, rings: readonly Float64Array[], z: number): v
   const { flat, holes } = flatten(rings)
   const first = mesh.vertexCount
   for (let i = 0; i < flat.length; i += 2) mesh.vertex(flat[i]!, flat[i + 1]!, z)
-  addTriangles(mesh, first, flat, earcut(relativeToFirst(flat), holes))
+  addTriangles(mesh, flat, earcut(relativeToFirst(flat), holes), corner => first + corner)
 }
 
-/** Earcut's triangles, each turned counter-clockwise seen from above. */
-function addTriangles(mesh: MeshBuilder, first: number, flat: ArrayLike<number>, triangles: readonly number[]): void {
+/** Earcut's triangles, each turned counter-clockwise seen from above; `vertexOf` a corner. */
+function addTriangles(mesh: MeshBuilder, flat: ArrayLike<number>, triangles: readonly number[], vertexOf: (corner: number) => number): void {
   for (let i = 0; i < triangles.length; i += 3) {
     const [a, b, c] = [triangles[i]!, triangles[i + 1]!, triangles[i + 2]!]
     const cross = (flat[2 * b]! - flat[2 * a]!) * (flat[2 * c + 1]! - flat[2 * a + 1]!) - (flat[2 * b + 1]! - flat[2 * a + 1]!) * (flat[2 * c]! - flat[2 * a]!)
-    if (cross >= 0) mesh.triangle(first + a, first + b, first + c)
-    else mesh.triangle(first + a, first + c, first + b)
+    if (cross >= 0) mesh.triangle(vertexOf(a), vertexOf(b), vertexOf(c))
+    else mesh.triangle(vertexOf(a), vertexOf(c), vertexOf(b))
   }
 }
 
@@ -76,16 +76,18 @@ export function addFace(mesh: MeshBuilder, rings: readonly ArrayLike<number>[], 
   const units = [scale[0], scale[1], 1]
   const flat: number[] = []
   const holes: number[] = []
-  const first = mesh.vertexCount
+  const vertices: number[] = []
   open.forEach((ring, r) => {
     if (r > 0) holes.push(flat.length / 2)
     for (let i = 0; i < ring.length; i += 3) {
-      const vertex = mesh.vertex(ring[i]!, ring[i + 1]!, ring[i + 2]!)
+      // Under flat shading a corner may belong to all faces that meet in it; a picture has its own place there.
+      const vertex = uv ? mesh.vertex(ring[i]!, ring[i + 1]!, ring[i + 2]!) : mesh.sharedVertex(ring[i]!, ring[i + 1]!, ring[i + 2]!)
+      vertices.push(vertex)
       if (uv) setUv(mesh, vertex, uv[r], corners[r]![i / 3]!)
       flat.push((ring[i + u!]! - open[0]![u!]!) * units[u!]!, (ring[i + v!]! - open[0]![v!]!) * units[v!]!)
     }
   })
-  addTriangles(mesh, first, flat, earcut(flat, holes))
+  addTriangles(mesh, flat, earcut(flat, holes), corner => vertices[corner]!)
 }
 
 /** The face's normal, as long as twice its area. Source: Newell's method. */

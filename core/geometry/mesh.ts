@@ -23,6 +23,9 @@ export class MeshBuilder {
   #indices = new Uint32Array(3 * 4096)
   readonly #place: Place
   readonly #at: [number, number, number] = [0, 0, 0]
+  /** Corners of the feature at hand by a number that hardly two have in common. */
+  readonly #shared = new Map<number, { readonly x: number; readonly y: number; readonly z: number; readonly colour: Colour; readonly vertex: number }>()
+  #sharedBy = -1
   /** The row that following vertices belong to, their colour, and the ground that heights are told from. */
   feature = 0
   colour: Colour = [255, 255, 255]
@@ -54,6 +57,18 @@ export class MeshBuilder {
     this.#features[i] = this.feature
     this.#above[i] = z - this.ground
     return i
+  }
+
+  /** As `vertex`; where the current feature has one of this colour there already, that one. For faces that meet, under flat shading. */
+  sharedVertex(x: number, y: number, z: number): number {
+    if (this.#sharedBy !== this.feature) { this.#shared.clear(); this.#sharedBy = this.feature }
+    const [red, green, blue] = this.colour
+    const key = x * 73_856_093 + y * 19_349_663 + z * 83_492 + red + 3 * green + 7 * blue
+    const known = this.#shared.get(key)
+    if (known && known.x === x && known.y === y && known.z === z && known.colour === this.colour) return known.vertex
+    const vertex = this.vertex(x, y, z)
+    this.#shared.set(key, { x, y, z, colour: this.colour, vertex })
+    return vertex
   }
 
   /** Sets the normal of a vertex; `place` must be a rotation then. */
