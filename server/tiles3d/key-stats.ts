@@ -1,5 +1,6 @@
 /** What stands at each tile key, summed up by the database: the rows themselves never come. */
 import { sql, type Kysely, type RawBuilder, type SqlBool } from 'kysely'
+import type { Layer } from '../../layers/layer.js'
 import type { Database } from '../store/database.js'
 import type { Store, View } from '../store/store.js'
 import { keySql } from '../store/tile-keys.js'
@@ -42,8 +43,7 @@ export async function sumByKey(db: Kysely<Database>, of: TilesOf, view: View, ha
 /** Sums with the terrain under what stands on it. */
 export async function onGround(store: Store, of: TilesOf, sums: readonly KeySums[]): Promise<KeyStats> {
   const ground = await groundUnder(store, of, sums)
-  const reach = reachM(of.layer)
-  return new Map(sums.map((row, i) => [row.key, statsOf(row, ground[i]!, reach)]))
+  return new Map(sums.map((row, i) => [row.key, statsOf(of.layer, row, ground[i]!)]))
 }
 
 const statsQuery = (of: TilesOf, view: View, condition: RawBuilder<SqlBool>, hasTerrain: boolean) => sql<KeySums>`
@@ -76,9 +76,10 @@ async function groundUnder(store: Store, { branch, asOf }: TilesOf, rows: readon
   return ground
 }
 
-function statsOf({ count, west, south, east, north, size, since, low, high, above_low: aboveLow, above_high: aboveHigh, extent }: KeySums, ground: HeightRange, reach: number): Stats {
+function statsOf(layer: Layer, { count, west, south, east, north, size, since, low, high, above_low: aboveLow, above_high: aboveHigh, extent }: KeySums, ground: HeightRange): Stats {
   const lowest = Math.min(low ?? Infinity, aboveLow === null ? Infinity : ground.low + aboveLow)
   const highest = Math.max(high ?? -Infinity, aboveHigh === null ? -Infinity : ground.high + aboveHigh)
+  const reach = reachM(layer, Math.abs(highest - lowest))
   const [dLat, dLon] = [reach / 110_574, reach / (111_320 * Math.max(0.01, Math.cos((south * Math.PI) / 180)))]
   return {
     count, west: west - dLon, south: south - dLat, east: east + dLon, north: north + dLat,

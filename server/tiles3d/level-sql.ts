@@ -1,7 +1,7 @@
 /** How high a feature reaches, said in SQL: the same as prepare.ts draws, so that boxes hold what is in them. */
 import { sql, type RawBuilder } from 'kysely'
 import type { Column, Layer } from '../../layers/layer.js'
-import { DEFAULT_BANK_M, DEFAULT_HEIGHT_M, FOUNDATION_M, STOREY_M } from './prepare.js'
+import { BANK_SLOPE, DEFAULT_BANK_M, DEFAULT_HEIGHT_M, FOUNDATION_M, STOREY_M } from './prepare.js'
 
 /**
  * Columns `ground` (its own level; null where it stands on the terrain), `low` and `high` (known levels), `above_low` and `above_high`
@@ -28,7 +28,7 @@ function levelTexts(layer: Layer, visible: readonly Column[], alias: string): Le
         ground: row('ground_z'),
         low: `case when ${solid} is null then coalesce(${base}, ${top} - 1) else st_zmin(${solid}) end`,
         high: `case when ${solid} is null then greatest(${top}, ${base}) else st_zmax(${solid}) end`,
-        aboveLow: `case when ${solid} is not null then 0 when ${base} is null and ${top} is null then ${-FOUNDATION_M} end`,
+        aboveLow: `case when ${solid} is not null then 0 when ${top} is null then case when ${base} is null then ${-FOUNDATION_M} else ${height} end end`,
         aboveHigh: `case when ${solid} is null and ${top} is null then ${height} end`,
         tall: `case when ${solid} is null then ${ownTall} else st_zmax(${solid}) - st_zmin(${solid}) end`,
       }
@@ -64,11 +64,11 @@ function drapeSlack(geom: string): string {
   return `(3 + 0.1 * sqrt(((st_xmax(${geom}) - st_xmin(${geom})) * 111320 * cos(radians(st_ymin(${geom})))) ^ 2 + ((st_ymax(${geom}) - st_ymin(${geom})) * 110574) ^ 2))`
 }
 
-/** How far a mesh may reach sideways beyond its feature's box, metres: crowns, pipes' walls, the slopes of banks. */
-export function reachM({ threeD }: Layer): number {
+/** How far a mesh between these levels may reach sideways beyond its feature's box, metres: crowns, pipes' walls, the slopes of banks. */
+export function reachM({ threeD }: Layer, tall: number): number {
   switch (threeD?.form) {
     case 'tube': return 2
-    case 'embankment': return 25
+    case 'embankment': return 10 + BANK_SLOPE * tall
     case 'instance': return 8
     default: return 0
   }

@@ -100,7 +100,7 @@ function axisLevel({ threeD }: Layer, row: Row, radius: number, terrain: number,
 /** Height, crest and side slope of banks about which nothing is known: metres, and metres outwards a metre down. */
 export const DEFAULT_BANK_M = 2
 const DEFAULT_CREST_M = 3
-const BANK_SLOPE = 2
+export const BANK_SLOPE = 2
 /** Width of a wall about which nothing is known, metres. */
 const DEFAULT_WALL_M = 0.5
 

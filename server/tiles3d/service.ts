@@ -67,11 +67,12 @@ export class Tiles3d {
    * of that revision, so that a viewer with an older tileset keeps getting tiles that fit it.
    */
   async snapshot(of: TilesOf, rev?: number): Promise<Snapshot> {
+    const pinnedTo = (revision: number) => ({ ...of, asOf: revision, revision })
+    const known = this.#trees.known(of)
+    // Nothing need be asked about a revision that a tree has seen.
+    if (rev !== undefined && of.asOf === 'now' && known && rev <= revisionOf(known)) return pinnedTo(rev)
     const revision = await tilesRevision(this.#store, of)
-    if (rev === undefined || of.layer.kind !== 'city') return { ...of, revision }
-    // A tree may be ahead of what was just asked for: its addresses are good all the same.
-    const pinned = Math.min(rev, Math.max(revision, this.#trees.known(of)?.revision ?? 0))
-    return { ...of, asOf: pinned, revision: pinned }
+    return rev === undefined || of.layer.kind !== 'city' ? { ...of, revision } : pinnedTo(Math.min(rev, revision))
   }
 
   /** The tiles of a layer, the topmost with those below it; null without features. */

@@ -24,12 +24,12 @@ export async function terrainRanges(store: Store, at: TerrainAt, groups: readonl
     const heights = await terrainPixels(store, { z: ZOOM, x: left, y: top, cols: side, rows: side }, at)
     for (const { group, x, y, reach } of windows) widen(ranges[group]!, heights, side, x - left, y - top, reach)
   }
-  return ranges.map(({ low, high }) => ({ low: low - roomFor(high - low), high: high + roomFor(high - low) }))
+  return ranges
 }
 
 const floorTo = (pixel: number) => pixel - (pixel % TILE_SIZE)
-/** A square's pixel is the mean of what lies in it. Metres. */
-const roomFor = (range: number) => range / 4 + (range > 0 ? 1 : 0)
+/** What a mean of a square may leave out of it, by how much the squares around differ. Metres. */
+const roomFor = (range: number) => range / 8 + (range > 0 ? 1 : 0)
 /** A feature that reaches further is looked at around its middle only. */
 const FARTHEST = 64
 
@@ -58,6 +58,7 @@ function widen(range: { low: number; high: number }, heights: Float32Array, side
     }
   }
   // Where no terrain is known the ground lies at 0, as it does in tiles.
-  range.low = Math.min(range.low, high < low ? 0 : low)
-  range.high = Math.max(range.high, high < low ? 0 : high)
+  if (high < low) low = high = 0
+  range.low = Math.min(range.low, low - roomFor(high - low))
+  range.high = Math.max(range.high, high + roomFor(high - low))
 }
