@@ -6,7 +6,7 @@ import { Coverage } from './coverage.js'
 import { halved, patches, quantised, type PatchOptions } from './patches.js'
 import { mergedTo, prominentAt } from './prominent.js'
 import { area, clip, readShape, rounded, simplifyLine, simplifyRing, type Path } from './shape.js'
-import { strokes } from './strokes.js'
+import { beyondEdge, strokes } from './strokes.js'
 
 const path = (...numbers: number[]): Path => Float64Array.from(numbers)
 /** Clockwise on the screen, as outer rings are. */
@@ -60,6 +60,7 @@ t.test('A street goes on straight ahead, and joined lines are as long as their p
   t.strictSame(numbers(strokes([path(0, 0, 10, 0), path(20, 1, 10, 0), path(10, -10, 10, 0)])), [[0, 0, 10, 0, 20, 1], [10, -10, 10, 0]])
   t.strictSame(numbers(strokes([path(0, 0, 10, 0), path(10, 0, 10, 10), path(10, 10, 0, 0)])), [[0, 0, 10, 0, 10, 10, 0, 0]], 'round a block')
   t.strictSame(strokes([]), [])
+  t.strictSame(numbers([beyondEdge(path(4000, 100, 4096, 100), 4096, 64), beyondEdge(path(0, 9, 50, 9), 4096, 64), beyondEdge(path(5, 5, 9, 9), 4096, 64)]), [[4000, 100, 4096, 100, 4160, 100], [-64, 9, 0, 9, 50, 9], [5, 5, 9, 9]], 'straight on over the edge')
   const piece = fc.tuple(fc.nat(3), fc.nat(3), fc.nat(3), fc.nat(3)).filter(([ax, ay, bx, by]) => ax !== bx || ay !== by).map(place => path(...place))
   fc.assert(fc.property(fc.array(piece, { maxLength: 30 }), lines => {
     const segments = (of: readonly Path[]) => of.flatMap(line => Array.from({ length: line.length / 2 - 1 }, (_, i) => [`${line[i * 2]} ${line[i * 2 + 1]}`, `${line[i * 2 + 2]} ${line[i * 2 + 3]}`].sort().join(' – '))).sort()

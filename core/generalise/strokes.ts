@@ -87,3 +87,24 @@ function chained(pieces: readonly Path[]): Path {
   }
   return out
 }
+
+/**
+ * Goes straight on where a line ends at the edge of a square of `side` units, by `margin` beyond it: so strokes do not break where
+ * squares meet, although each is drawn from what lies in it alone.
+ */
+export function beyondEdge(line: Path, side: number, margin: number): Path {
+  const n = line.length
+  const before = ahead(line[2]!, line[3]!, line[0]!, line[1]!, side, margin)
+  const after = ahead(line[n - 4]!, line[n - 3]!, line[n - 2]!, line[n - 1]!, side, margin)
+  return before || after ? Float64Array.from([...(before ?? []), ...line, ...(after ?? [])]) : line
+}
+
+/** From a to b and on, where b lies on the edge and the line leaves the square there. */
+function ahead(ax: number, ay: number, bx: number, by: number, side: number, margin: number): [number, number] | null {
+  const outward = (from: number, to: number) => ((to === side && to > from) || (to === 0 && to < from) ? Math.abs(to - from) : 0)
+  const out = Math.max(outward(ax, bx), outward(ay, by))
+  if (out === 0) return null
+  // One that hardly leaves would go far along the edge.
+  const t = Math.min(margin / out, (4 * margin) / Math.hypot(bx - ax, by - ay))
+  return [bx + (bx - ax) * t, by + (by - ay) * t]
+}

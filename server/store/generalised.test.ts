@@ -96,9 +96,9 @@ t.test('Streets go on under their name, poles stand for those around them', asyn
   })
   const { features } = await seen(store, STREETS, SOUTH_EAST)
   t.strictSame(features.map(({ id, properties, parts }) => ({ own: id !== null, properties, positions: parts.map(part => part.length / 2) })), [
-    { own: false, properties: { merged: 15, name: 'Hải Phòng', width: 8 }, positions: [2, 2] },
+    { own: false, properties: { merged: 15, name: 'Hải Phòng', width: 8 }, positions: [3] },
     { own: true, properties: { name: null, class: 'main', width: 30 }, positions: [2] },
-  ], 'one line in the tile, one in its margin')
+  ], 'one line, and a little beyond the edge')
   const poles = (await seen(store, POLES, SOUTH_EAST)).features
   t.strictSame(poles.map(({ id, properties }) => [id !== null, properties]), [[true, { code: 'lone', height_m: null }], [false, { merged: poles[1]!.properties.merged }], [false, { merged: 50 - Number(poles[1]!.properties.merged) }]].slice(0, poles.length))
   t.strictSame((await seen(store, POLES, SOUTH_EAST, PUBLIC, 'main', 'now', ['height_m'])).features[0]!.properties, { height_m: null }, 'only what is asked for')
@@ -148,9 +148,33 @@ t.test('After any edits kept cells are what they would be if made anew, for main
         }
       }
     }
-  }), { numRuns: 10, endOnFailure: true })
+  }), { numRuns: 8, endOnFailure: true })
   const { rows: [count] } = await sql<{ cells: number; taken: number }>`select count(*)::int as cells, count(*) filter (where revision = ${last}::int8)::int as taken from tiles.open`.execute(store.db)
   t.ok(count!.cells > 20 && count!.taken < count!.cells, `${count!.taken} of ${count!.cells} cells were made at the last revision`)
+})
+
+t.test('A tile from afar whose features change has a new revision, its margin included', async t => {
+  const store = await testStore(t, { layers: LAYERS })
+  const tiles = [13, 12, 11].flatMap(z => [0, -1].flatMap(dx => [0, -1].map(dy => ({ z, x: 820 * 2 ** (z - 10) + dx, y: 465 * 2 ** (z - 10) + dy }))))
+  const look = async () => new Map(await Promise.all([LOTS, STREETS, POLES].flatMap(layer => tiles.map(async tile => [
+    `${layer.id} ${tile.z}/${tile.x}/${tile.y}`, { revision: await store.tileRevision(layer, 'main', tile), features: JSON.stringify((await seen(store, layer, tile)).features.map(feature => ({ ...feature, parts: feature.parts.map(part => [...part]) }))) },
+  ] as const))))
+  let before = await look()
+  let [changed, kept] = [0, 0]
+  // Mostly near the edges, where a tile shows what lies beside it.
+  const nearEdge = fc.record({ edit, along: fc.double({ min: -100, max: 100, noNaN: true }) }).map(({ edit, along }) => ({ ...edit, onBranch: false, kind: edit.kind === 'revert' ? 'insert' as const : edit.kind, place: { ...edit.place, east: along } }))
+  await fc.assert(fc.asyncProperty(nearEdge, async edit => {
+    await apply(store, 'main', edit)
+    const after = await look()
+    for (const [key, { revision, features }] of after) {
+      const old = before.get(key)!
+      if (features !== old.features) changed++
+      if (revision === old.revision) kept++
+      if (features !== old.features && revision === old.revision) throw new Error(`${key} differs under the same revision after ${JSON.stringify(edit)}`)
+    }
+    before = after
+  }), { numRuns: 16, endOnFailure: true })
+  t.ok(changed > 10 && kept > 50, `${changed} changed, ${kept} did not`)
 })
 
 t.test('An edit makes one smallest cell and its ancestors anew, and what did not change is read as it is kept', async t => {

@@ -5,10 +5,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { grow } from '../../core/bbox.js'
-import { GENERALISED_TO, PIXELS, type Cell, type LineCell, type LineGroup, type PointCell, type PolygonCell } from '../../core/generalise/cell.js'
+import { GENERALISED_TO, PIXELS, type Cell, type LineCell, type PointCell, type PolygonCell } from '../../core/generalise/cell.js'
 import { Coverage } from '../../core/generalise/coverage.js'
 import { paste, patches, type Category } from '../../core/generalise/patches.js'
 import { prominentAt, visibleAt } from '../../core/generalise/prominent.js'
+import { beyondEdge } from '../../core/generalise/strokes.js'
 import { boxOf, clip, readShape, rounded, type Box, type Shape } from '../../core/generalise/shape.js'
 import { EXTENT, type TileFeature, type TileValue } from '../../core/mvt/feature.js'
 import { isTile, tileBounds3857, type Tile } from '../../core/tile-matrix.js'
@@ -60,7 +61,7 @@ export async function generalisedFeatures(store: Store, request: GeneralisedRequ
   // Where too much differs from what is kept, what is prominent stands alone.
   if (!around) return { features: prominent.features, truncated: true }
   const merged = recipe.kind === 'polygon' ? mergedPolygons(request, recipe, around, prominent.shown)
-    : recipe.kind === 'line' ? mergedLines(request, recipe, around)
+    : recipe.kind === 'line' ? mergedLines(request, recipe, around[0]!.cell as LineCell)
     : await mergedPoints(store, request, recipe, around)
   return { features: [...merged, ...prominent.features], truncated: prominent.truncated }
 }
@@ -68,10 +69,11 @@ export async function generalisedFeatures(store: Store, request: GeneralisedRequ
 /** A cell beside the tile's own, or this itself: so many tiles to the east and to the south. */
 interface Beside { readonly cell: Cell; readonly dx: number; readonly dy: number }
 
-/** The cells of a tile and its neighbours, whose edges lie in its margin. Null where too much would have to be made. */
+/** The cells of a tile and, but for lines, of its neighbours, whose edges lie in its margin; its own first. Null where too much would have to be made. */
 async function cellsAround(store: Store, { layer, branch, asOf, tile }: GeneralisedRequest, recipe: Recipe): Promise<Beside[] | null> {
   const scene = await sceneOf(store, layer, recipe, branch, asOf, tile)
-  const places = [-1, 0, 1].flatMap(dy => [-1, 0, 1].map(dx => ({ dx, dy, tile: { z: tile.z, x: tile.x + dx, y: tile.y + dy } }))).filter(({ tile }) => isTile(tile))
+  const reach = recipe.kind === 'line' ? [0] : [0, -1, 1]
+  const places = reach.flatMap(dy => reach.map(dx => ({ dx, dy, tile: { z: tile.z, x: tile.x + dx, y: tile.y + dy } }))).filter(({ tile }) => isTile(tile))
   const making = (async () => {
     const cells: Beside[] = []
     for (const { dx, dy, tile } of places) cells.push({ dx, dy, cell: await keptCellsOf(store).cell(scene, tile) })
@@ -171,7 +173,7 @@ function mergedPolygons(request: GeneralisedRequest, recipe: Recipe, around: rea
     for (const { shape } of large) coverage.add(shape.parts)
     coverage.shares().forEach((share, at) => { plate.shares[at]! -= Math.min(1, share) * 255 })
   }
-  const list = [...plates]
+  const list = [...plates].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1))
   const rings = patches(list.map(([, plate]) => plate), { side, unitsPerPixel: UNITS_PER_PIXEL, origin: -MARGIN, tolerance: UNITS_PER_PIXEL * 0.6, leastArea: LEAST_PIXELS * UNITS_PER_PIXEL ** 2 })
   return list.flatMap(([category, { count }], i): TileFeature[] => {
     const parts = partsWithin({ kind: 'polygon', parts: rings[i]! })
@@ -185,29 +187,20 @@ function hasMiddleInTile([w, n, e, s]: Box): boolean {
 }
 
 /** Lines that look the same are one feature. */
-function mergedLines(request: GeneralisedRequest, recipe: Recipe, around: readonly Beside[]): TileFeature[] {
+function mergedLines(request: GeneralisedRequest, recipe: Recipe, cell: LineCell): TileFeature[] {
   const { layer, reader, tile, properties } = request
   const tiled = new Set(tileColumns(layer, reader, properties).map(({ name }) => name))
-  const features = new Map<string, { readonly group: LineGroup; count: number; rank: number | null; readonly parts: Int32Array[] }>()
-  for (const { cell, dx, dy } of around) {
-    for (const group of (cell as LineCell).groups) {
-      if (group.mergedTo < tile.z) continue
-      const key = JSON.stringify([group.category, group.name])
-      const feature = features.get(key) ?? { group, count: 0, rank: group.rank, parts: [] }
-      features.set(key, feature)
-      if (dx === 0 && dy === 0) { feature.count = group.count; feature.rank = group.rank }
-      const lines = dx === 0 && dy === 0 ? group.lines : group.lines.map(line => line.map((v, i) => v + (i % 2 === 0 ? dx : dy) * EXTENT))
-      feature.parts.push(...partsWithin({ kind: 'line', parts: lines }))
-    }
-  }
-  return [...features.values()].filter(({ parts }) => parts.length > 0).map(({ group, count, rank, parts }): TileFeature => ({
-    id: null, kind: 'line', parts,
-    properties: {
-      ...mergedProperties(request, recipe, group.category, count),
-      ...(recipe.name !== null && tiled.has(recipe.name) && { [recipe.name]: group.name }),
-      ...(recipe.rank !== null && recipe.rank !== recipe.category && rank !== null && tiled.has(recipe.rank) && { [recipe.rank]: Math.round(rank * 10) / 10 }),
-    },
-  }))
+  return cell.groups.filter(({ mergedTo }) => mergedTo >= tile.z).flatMap(({ category, name, count, rank, lines }): TileFeature[] => {
+    const parts = partsWithin({ kind: 'line', parts: lines.map(line => beyondEdge(line, EXTENT, MARGIN)) })
+    return parts.length === 0 ? [] : [{
+      id: null, kind: 'line', parts,
+      properties: {
+        ...mergedProperties(request, recipe, category, count),
+        ...(recipe.name !== null && tiled.has(recipe.name) && { [recipe.name]: name }),
+        ...(recipe.rank !== null && recipe.rank !== recipe.category && rank !== null && tiled.has(recipe.rank) && { [recipe.rank]: Math.round(rank * 10) / 10 }),
+      },
+    }]
+  })
 }
 
 /** A point that stands for itself is a feature as always; one that stands for several says for how many. */
