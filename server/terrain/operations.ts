@@ -8,6 +8,7 @@ import { cacheControl, sendText } from '../ogc/common/respond.js'
 import { REV, TILE, tileOf } from '../ogc/common/tile-address.js'
 import { parseAsOf } from '../ogc/common/time.js'
 import { etag, isFixed, notModified } from '../ogc/features/validator.js'
+import { Gate } from '../ogc/tiles/gate.js'
 import type { Call, Operation, Parameter } from '../operations/operation.js'
 import { SingleFlightCache } from '../tiles3d/cache.js'
 import { tileName } from '../tiles3d/layer-tiles.js'
@@ -133,6 +134,11 @@ async function sendRasterTileJson(call: Call, response: Response, name: string, 
 
 /** Terrain answers by store, ground and tile; they are small and asked for again and again. */
 const answers = new SingleFlightCache<Buffer>(64 * 2 ** 20, bytes => bytes.length)
+/** A tile in the making holds up to 2 MB, an area 7 MB: so few at a time. */
+const making = new Gate({ atOnce: 4, mostWaiting: 400, longestWaitMs: 20_000 })
+const measuring = new Gate({ atOnce: 2, mostWaiting: 40, longestWaitMs: 20_000 })
+/** A tile is made for all who wait for it, whoever leaves. */
+const NEVER = new AbortController().signal
 const storeNumbers = new WeakMap<object, number>()
 let stores = 0
 
@@ -145,7 +151,7 @@ async function sendTerrainTile(call: Call, response: Response, kind: string, til
   const { geoidOffset } = await store.city()
   if (notModified(call, response, etag(kind, call.branch, revision, geoidOffset, tileName(tile)), fixed ? 'fixed' : 'live')) return
   if (!storeNumbers.has(store)) storeNumbers.set(store, ++stores)
-  const bytes = await answers.get([kind, storeNumbers.get(store), call.branch, revision, geoidOffset, tileName(tile)].join(' '), () => make(at))
+  const bytes = await answers.get([kind, storeNumbers.get(store), call.branch, revision, geoidOffset, tileName(tile)].join(' '), () => making.run(() => make(at), NEVER))
   if (NOTHING.has(bytes)) response.setHeader('X-Terrain', 'none')
   response.send(bytes)
 }
@@ -228,13 +234,15 @@ async function sendHeight(call: Call, response: Response): Promise<void> {
 }
 
 async function sendProfile(call: Call, response: Response): Promise<void> {
-  const profile = await terrainProfile(call.app.store, wktOf(call.params.coords), call.params.samples, terrainAt(call))
+  const line = wktOf(call.params.coords)
+  const profile = await measuring.run(() => terrainProfile(call.app.store, line, call.params.samples, terrainAt(call)), call.signal)
   await sendMeasured(call, response, profile)
 }
 
 async function sendStatistics(call: Call, response: Response, area: GeoJsonGeometry): Promise<void> {
   const { level } = call.params
-  await sendMeasured(call, response, await terrainStatistics(call.app.store, area, { ...terrainAt(call), ...(level === undefined ? {} : { level }) }))
+  const statistics = await measuring.run(() => terrainStatistics(call.app.store, area, { ...terrainAt(call), ...(level === undefined ? {} : { level }) }), call.signal)
+  await sendMeasured(call, response, statistics)
 }
 
 async function sendMeasured(call: Call, response: Response, measured: object): Promise<void> {

@@ -138,13 +138,13 @@ export interface AreaStatistics {
 }
 
 /** Squares of one answer. */
-const MOST_PIXELS = 500_000
+const MOST_PIXELS = 250_000
 const FINEST_ZOOM = 22
 /** Less than this is not a change but rounding, metres. */
 const LEAST_CHANGE_M = 0.001
 
 /**
- * Statistics of the ground within a polygon (CRS84 degrees): squares whose middle lies in it, as small as half a million of them allow.
+ * Statistics of the ground within a polygon (CRS84 degrees): squares whose middle lies in it, as small as a quarter of a million of them allow.
  * Throws a Problem for what is no polygon.
  */
 export async function terrainStatistics(store: Store, polygon: GeoJsonGeometry, { level, ...at }: TerrainAt & { readonly level?: number } = {}): Promise<AreaStatistics> {

@@ -14,6 +14,7 @@ import { grow, intersects } from '../../core/bbox.js'
 import { WGS84_E2 } from '../../core/geometry/geocentric.js'
 import { flatFromWkb } from '../../core/geometry/wkb.js'
 import { HALF_WORLD_M, lonLatAt } from '../../core/tile-matrix.js'
+import { visibleColumns } from '../store/rights.js'
 import { PUBLIC, type Store } from '../store/store.js'
 import type { TerrainAt } from './terrain-store.js'
 
@@ -41,9 +42,10 @@ export async function worksIn(store: Store, { branch = 'main', asOf = 'now' }: T
   const works: Work[] = []
   for (const kind of kinds) {
     const layer = store.catalogue.find(kind)
-    if (!layer || (await store.layerRevision(layer, branch, asOf)) === 0) continue
+    // The ground is everybody's, so only what everybody may read shapes it.
+    if (!layer || layer.classification !== 'open' || (await store.layerRevision(layer, branch, asOf)) === 0) continue
     const reach = kind === 'levees' ? REACH_M / scaleAt((box[1] + box[3]) / 2) : 0
-    const columns = COLUMNS[kind].filter(name => layer.columns.some(column => column.name === name))
+    const columns = visibleColumns(layer, PUBLIC.clearance).map(column => column.name).filter(name => COLUMNS[kind].includes(name))
     const rows = await store.view({ layer, branch, asOf, reader: PUBLIC, bbox: { box: grow(box, reach), srid: 3857 }, columns })
     const { rows: found } = await sql<WorkRow>`
       select ${sql.join(columns.map(name => sql.ref(`v.${name}`)))}, st_asbinary(v.geom_3857) as wkb from (${rows}) as v
