@@ -25,7 +25,7 @@ export function extrude(mesh: MeshBuilder, polygon: PolygonRings, { base, top, w
   addCap(mesh, rings, top)
 }
 
-function addWalls(mesh: MeshBuilder, ring: Float64Array, base: number, top: number): void {
+function addWalls(mesh: MeshBuilder, ring: readonly number[], base: number, top: number): void {
   const corners = ring.length / 2
   const first = mesh.vertexCount
   for (let i = 0; i < corners; i++) {
@@ -40,7 +40,7 @@ function addWalls(mesh: MeshBuilder, ring: Float64Array, base: number, top: numb
   }
 }
 
-function addCap(mesh: MeshBuilder, rings: readonly Float64Array[], z: number): void {
+function addCap(mesh: MeshBuilder, rings: readonly (readonly number[])[], z: number): void {
   const { flat, holes } = flatten(rings)
   const first = mesh.vertexCount
   for (let i = 0; i < flat.length; i += 2) mesh.vertex(flat[i]!, flat[i + 1]!, z)
@@ -91,7 +91,7 @@ export function addFace(mesh: MeshBuilder, rings: readonly ArrayLike<number>[], 
 }
 
 /** The face's normal, as long as twice its area. Source: Newell's method. */
-function newell(ring: Float64Array, scale: readonly [number, number]): [number, number, number] {
+function newell(ring: readonly number[], scale: readonly [number, number]): [number, number, number] {
   let [nx, ny, nz] = [0, 0, 0]
   for (let i = 0, j = ring.length - 3; i < ring.length; j = i, i += 3) {
     const [xi, yi, zi] = [(ring[i]! - ring[0]!) * scale[0], (ring[i + 1]! - ring[1]!) * scale[1], ring[i + 2]!]
@@ -112,16 +112,16 @@ export function signedArea2(ring: ArrayLike<number>): number {
 }
 
 /** Without the repeated last point, counter-clockwise when asked for (outer rings), else clockwise (holes). */
-function woundRing(ring: ArrayLike<number>, counterClockwise: boolean): Float64Array {
+function woundRing(ring: ArrayLike<number>, counterClockwise: boolean): number[] {
   const open = openRing(ring, 2)
   if (signedArea2(open) > 0 === counterClockwise) return open
-  const turned = new Float64Array(open.length)
-  for (let i = 0, j = open.length - 2; j >= 0; i += 2, j -= 2) { turned[i] = open[j]!; turned[i + 1] = open[j + 1]! }
+  const turned: number[] = []
+  for (let j = open.length - 2; j >= 0; j -= 2) turned.push(open[j]!, open[j + 1]!)
   return turned
 }
 
 /** Consecutive repeated points and the closing one left out. */
-function openRing(ring: ArrayLike<number>, dimensions: 2 | 3): Float64Array {
+function openRing(ring: ArrayLike<number>, dimensions: 2 | 3): number[] {
   return pick(ring, openCorners(ring, dimensions), dimensions)
 }
 
@@ -137,9 +137,10 @@ function openCorners(ring: ArrayLike<number>, dimensions: 2 | 3): number[] {
   return corners
 }
 
-function pick(ring: ArrayLike<number>, corners: readonly number[], dimensions: 2 | 3): Float64Array {
-  const picked = new Float64Array(corners.length * dimensions)
-  for (let k = 0, at = 0; k < corners.length; k++) for (let d = 0; d < dimensions; d++) picked[at++] = ring[corners[k]! * dimensions + d]!
+/** A plain list: typed arrays of a few numbers cost more to make than all that is done with them. */
+function pick(ring: ArrayLike<number>, corners: readonly number[], dimensions: 2 | 3): number[] {
+  const picked: number[] = []
+  for (const corner of corners) for (let d = 0; d < dimensions; d++) picked.push(ring[corner * dimensions + d]!)
   return picked
 }
 
@@ -148,7 +149,7 @@ function setUv(mesh: MeshBuilder, vertex: number, uv: ArrayLike<number> | undefi
   mesh.uv(vertex, uv?.[2 * corner] ?? 0, uv?.[2 * corner + 1] ?? 0)
 }
 
-function flatten(rings: readonly Float64Array[]): { flat: number[]; holes: number[] } {
+function flatten(rings: readonly (readonly number[])[]): { flat: number[]; holes: number[] } {
   const flat: number[] = []
   const holes: number[] = []
   rings.forEach((ring, i) => {
