@@ -12,6 +12,7 @@ import { layerOf } from '../features/layers.js'
 import { schemaVersion, etag, notModified } from '../features/validator.js'
 import { checkMatrixSet, layersNamed, MVT_TYPE, selectedLayers } from './get-tile.js'
 import { limits, MATRIX_SET_ID, MATRIX_SET_URI, WEB_MERCATOR_QUAD } from './matrix-set.js'
+import { generalises } from '../../store/generalised.js'
 import { tileColumns } from '../../store/tile-columns.js'
 
 interface TileSource {
@@ -114,7 +115,10 @@ export async function getTileJson(call: Call, response: Response): Promise<void>
     attribution: [...new Set(layers.map(({ attribution }) => attribution).filter(Boolean))].join(' · ') || undefined,
     vector_layers: layers.map((layer) => ({
       id: layer.id, description: layer.title[lang], minzoom: layer.zoom.min, maxzoom: layer.zoom.max,
-      fields: Object.fromEntries(tileColumns(layer, call.reader).map(({ name, type }) => [name, FIELD_TYPES[type]])),
+      fields: {
+        ...Object.fromEntries(tileColumns(layer, call.reader).map(({ name, type }) => [name, FIELD_TYPES[type]])),
+        ...(generalises(layer, Infinity, layer.zoom.min) && { merged: FIELD_TYPES.integer }),
+      },
     })),
   }
   if (notModified(call, response, etag(JSON.stringify(document), ...layers.map(schemaVersion)), 'live')) return
