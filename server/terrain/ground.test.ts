@@ -1,6 +1,8 @@
 /** The ground of a plain at 10 m with a levee and a pit of a scenario, seen through every way it is served. */
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Command } from 'commander'
 import t from 'tap'
 import { PNG } from 'pngjs'
@@ -102,6 +104,23 @@ t.test('levees and earthworks', async t => {
     t.equal((await fetch(`${url}/terrain/hillshade/10/5/5.png`)).headers.get('x-terrain'), 'none')
     for (const bad of ['/terrain/hillshade/3/1/1.png?altitude=0', '/terrain/tilejson?encoding=x', '/terrain/profile?coords=POINT(1%202)', '/terrain/profile?coords=LINESTRING(1', '/terrain/statistics', '/terrain/statistics?coords=POLYGON((500 1,2 3,3 4,500 1))', `/terrain/rgb/15/${x}/40000.png`])
       t.equal((await fetch(url + bad)).status, 400, bad)
+  })
+
+  await t.test('GDAL reads the tiles as a layer of a map', async t => {
+    const folder = t.testdir()
+    const edge = 20037508.342789244
+    const service = (path: string, bands: number) => `<GDAL_WMS><Service name="TMS"><ServerUrl>${url}/scenarios/${branch}${path}</ServerUrl></Service><DataWindow><UpperLeftX>-${edge}</UpperLeftX><UpperLeftY>${edge}</UpperLeftY><LowerRightX>${edge}</LowerRightX><LowerRightY>-${edge}</LowerRightY><TileLevel>15</TileLevel><TileCountX>1</TileCountX><TileCountY>1</TileCountY><YOrigin>top</YOrigin></DataWindow><Projection>EPSG:3857</Projection><BlockSizeX>256</BlockSizeX><BlockSizeY>256</BlockSizeY><BandsCount>${bands}</BandsCount></GDAL_WMS>`
+    const values = async (name: string, path: string, bands: number, [lon, lat]: [number, number]) => {
+      writeFileSync(join(folder, name), service(path, bands))
+      const { stdout } = await promisify(execFile)('gdallocationinfo', ['-valonly', '-wgs84', join(folder, name), String(lon), String(lat)])
+      return stdout.trim().split(/\s+/).map(Number) as [number, number, number]
+    }
+    for (const [place, height] of [[at(50, -350), 4], [at(0, 0), 14], [at(0, 200), 10]] as const) {
+      const [r, g, b] = await values('terrarium.xml', '/terrain/terrarium/${z}/${x}/${y}.png', 3, [...place])
+      t.equal(r * 256 + g + b / 256 - 32768, height)
+    }
+    const [, alpha] = await values('hillshade.xml', '/terrain/hillshade/${z}/${x}/${y}.png?azimuth=0', 2, at(0, -8))
+    t.ok(alpha > 20, 'the levee’s southern slope lies in its own shade')
   })
 
   await t.test('an edit changes the validators of the tiles it reaches, and of no others', async t => {
