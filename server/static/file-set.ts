@@ -33,9 +33,9 @@ export class FileSet {
     return new FileSet(folder, log, known)
   }
 
-  /** The file is part of the export. `make` is called where it is not there under this key. */
-  async put(path: string, key: string, make: () => Promise<Uint8Array | string>): Promise<void> {
-    if (await this.has(path, key)) return
+  /** The file is part of the export. `make` is called where it is not there under this key. Returns what tells its content from any other. */
+  async put(path: string, key: string, make: () => Promise<Uint8Array | string>): Promise<string> {
+    if (await this.has(path, key)) return this.known.get(path)!.hash
     this.#wanted.add(path)
     const known = this.known.get(path)
     const there = known !== undefined && await this.#isThere(path, known)
@@ -45,6 +45,7 @@ export class FileSet {
     this.#bytes += next.bytes
     this.known.set(path, next)
     await appendFile(this.log, lineOf(path, next))
+    return next.hash
   }
 
   /** Whether the file is there under this key; then it is part of the export. */
