@@ -6,7 +6,7 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Req
 import { sql } from 'kysely'
 import type { Classification } from '../layers/layer.js'
 import { notFound, Problem, problemBody, toProblem } from './errors.js'
-import { limitWaiting, type Limits } from './http/limits.js'
+import { limitWaiting, WaitingRoom, type Limits } from './http/limits.js'
 import { requestId } from './http/request-id.js'
 import { expressPath, routeHandlers, type RouteOptions } from './http/route.js'
 import { cors, isolate, securityHeaders } from './http/security.js'
@@ -33,24 +33,27 @@ export interface AppOptions {
 /** The whole application; nothing listens yet. */
 export function createApp(context: AppContext, operations: readonly Operation[], options: AppOptions): RequestListener {
   const app = express()
+  const room = new WaitingRoom(options.limits)
   app.disable('x-powered-by')
   app.set('query parser', false)
   app.set('case sensitive routing', true)
-  app.use(requestStart, securityHeaders, cors, limitWaiting(options.limits), compressText, ...(options.middleware ?? []))
+  app.use(requestStart, securityHeaders, cors, limitWaiting(room), compressText, ...(options.middleware ?? []))
   const table = bySpecificity([...operations, ...apiOperations(operations)])
   addRoutes(app, context, table, { readerOf: options.readerOf, scenarioExists: (id) => scenarioExists(context.store, id) })
   if (options.viewerDir) addViewer(app, options.viewerDir)
   app.use((request) => { throw notFound(`There is nothing at ${request.path.slice(0, 120)}. Start at /ogc or at /.`) })
   app.use(problems(options.onError ?? logError))
-  return options.clearanceNow ? withShortWay(app, context.store, options.clearanceNow) : app
+  return options.clearanceNow ? withShortWay(app, context.store, room, options.clearanceNow) : app
 }
 
-/** What can be answered at once never comes to the routes. */
-function withShortWay(app: Express, store: Store, clearanceNow: NonNullable<AppOptions['clearanceNow']>): RequestListener {
+/** What the short way can answer never comes to the routes. */
+function withShortWay(app: Express, store: Store, room: WaitingRoom, clearanceNow: NonNullable<AppOptions['clearanceNow']>): RequestListener {
   const way = shortWayOf(store)
   return (request, response) => {
     const clearance = clearanceNow(request)
-    if (clearance === undefined || !way.answer(request, response, clearance)) app(request, response)
+    const answered = clearance !== undefined && way.answer(request, response, clearance, room)
+    if (answered === false) app(request, response)
+    else if (answered !== true) void answered.then((done) => { if (!done) app(request, response) })
   }
 }
 

@@ -18,26 +18,37 @@ export interface Limits {
 /** A page asks for some dozens of tiles at a time, a few dozen people behind one address for some hundreds. */
 export const LIMITS: Limits = { mostWaiting: 1_500, mostOfClient: 500 }
 
-/** Middleware. Throws 503 where the server is full, 429 where one client takes more than its share. */
-export function limitWaiting({ mostWaiting, mostOfClient }: Limits = LIMITS): RequestHandler {
-  const waiting = new Map<string, number>()
-  let all = 0
-  return (request, response, next) => {
+/** Who waits for an answer now. */
+export class WaitingRoom {
+  readonly #ofClient = new Map<string, number>()
+  #all = 0
+
+  constructor(private readonly limits: Limits = LIMITS) {}
+
+  /** Takes a place until the way out, which is returned, is used. Throws 503 where the server is full, 429 where one client takes more than its share. */
+  enter(request: IncomingMessage): () => void {
     const client = clientOf(request)
-    const own = waiting.get(client) ?? 0
-    if (own >= mostOfClient) throw new Problem(429, 'too-many', `${own} requests from your address wait for an answer already; that is as many as one client may have. Wait for some of them.`, {}, { 'Retry-After': '1' })
-    if (all >= mostWaiting) throw new Problem(503, 'unavailable', `${all} requests wait for an answer already: the server has more to do than it can. Try again in a moment.`, {}, { 'Retry-After': '2' })
-    waiting.set(client, own + 1)
-    all++
-    let counted = true
-    const leave = () => {
-      if (!counted) return
-      counted = false
-      all--
-      const left = waiting.get(client)! - 1
-      if (left > 0) waiting.set(client, left)
-      else waiting.delete(client)
+    const own = this.#ofClient.get(client) ?? 0
+    if (own >= this.limits.mostOfClient) throw new Problem(429, 'too-many', `${own} requests from your address wait for an answer already; that is as many as one client may have. Wait for some of them.`, {}, { 'Retry-After': '1' })
+    if (this.#all >= this.limits.mostWaiting) throw new Problem(503, 'unavailable', `${this.#all} requests wait for an answer already: the server has more to do than it can. Try again in a moment.`, {}, { 'Retry-After': '2' })
+    this.#ofClient.set(client, own + 1)
+    this.#all++
+    let inside = true
+    return () => {
+      if (!inside) return
+      inside = false
+      this.#all--
+      const left = this.#ofClient.get(client)! - 1
+      if (left > 0) this.#ofClient.set(client, left)
+      else this.#ofClient.delete(client)
     }
+  }
+}
+
+/** Middleware: a place in the room for each request, given back when its answer begins. */
+export function limitWaiting(room: WaitingRoom): RequestHandler {
+  return (request, response, next) => {
+    const leave = room.enter(request)
     const { writeHead } = response
     response.writeHead = function (this: typeof response, ...args: any[]) {
       leave()

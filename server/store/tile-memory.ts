@@ -15,7 +15,7 @@ import type { Database } from './database.js'
 
 /** How often the listening connection is asked for the latest revision, and for how long an answer vouches for it. */
 const BEAT_MS = 1_000
-const PROVEN_MS = 2_500
+const PROVEN_MS = 4_000
 /** A connection that owes an answer for so long is given up. */
 const SILENT_MS = 8_000
 /** Tiles that were ever told apart, of one layer and of all: some 60 bytes each. A layer with more is asked for each time. */

@@ -1,19 +1,20 @@
 /**
  * Tiles before everything else: a request for a tile of a family that the long way (get-tile.ts) has answered before needs no
- * route, no parameters to read and no database. What is at hand is sent at once: 304 where the client has the tile,
- * 200 where memory has it. Everything else goes the long way, errors too.
+ * route and no parameters to read, and for what is at hand no database: 304 where the client has the tile, 200 where memory has it.
+ * A tile that has to be made is waited for here too. Everything else goes the long way, errors too.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Tile } from '../../../core/tile-matrix.js'
 import type { Classification } from '../../../layers/layer.js'
+import type { WaitingRoom } from '../../http/limits.js'
 import { requestId } from '../../http/request-id.js'
 import { EXPOSED } from '../../http/security.js'
-import type { Store } from '../../store/store.js'
+import { PUBLIC, type Store } from '../../store/store.js'
 import { cacheControl } from '../common/respond.js'
 import { matches } from '../features/validator.js'
 import { etagOf, type Family } from './family.js'
 import { DEEPEST_ZOOM } from './matrix-set.js'
-import { tileCacheOf } from './tile-cache.js'
+import { tileCacheOf, type CachedTile, type Wanted } from './tile-cache.js'
 import { versionNow } from './version.js'
 
 export const MVT_TYPE = 'application/vnd.mapbox-vector-tile'
@@ -44,13 +45,15 @@ export class ShortWay {
     this.#meanings.set(keyOf(address, family.clearance), { family, catalogue: this.store.catalogue.version, free })
   }
 
-  /** Answers, if it can; false leaves the request untouched. */
-  answer(request: IncomingMessage, response: ServerResponse, clearance: Classification): boolean {
+  /**
+   * Answers, if it can: at once, or, where the tile has to be fetched or made, some time later and with a place in the room until then.
+   * False leaves the request untouched.
+   */
+  answer(request: IncomingMessage, response: ServerResponse, clearance: Classification, room: WaitingRoom): boolean | Promise<boolean> {
     const address = request.method === 'GET' ? addressOf(request.url!) : undefined
-    if (!address) return false
-    const { tile } = address
-    const meaning = this.#meanings.get(keyOf(address, clearance))
+    const meaning = address && this.#meanings.get(keyOf(address, clearance))
     if (!meaning || meaning.catalogue !== this.store.catalogue.version) return false
+    const { tile } = address
     const { family, free } = meaning
     const version = versionNow(this.store, family, tile)
     if (version === undefined) return false
@@ -62,14 +65,38 @@ export class ShortWay {
       return true
     }
     // Who reads restricted rows is entered in a log first.
-    const held = free && clearance !== 'restricted' && takesGzip(request) ? tileCacheOf(this.store).held(family, tile, version) : undefined
-    if (!held) return false
-    headers.push('Access-Control-Expose-Headers', EXPOSED, 'X-Content-Type-Options', 'nosniff', 'Content-Type', MVT_TYPE, 'Content-Length', String(held.gzipped.length))
-    if (held.gzipped.length > 0) headers.push('Content-Encoding', 'gzip')
-    if (held.truncated.length > 0) headers.push('X-Features-Truncated', held.truncated.join(', '))
-    response.writeHead(200, headers).end(held.gzipped)
+    if (!free || clearance === 'restricted' || !takesGzip(request)) return false
+    const held = tileCacheOf(this.store).held(family, tile, version)
+    if (!held) return this.#fetch({ family, tile, version, reader: { ...PUBLIC, clearance } }, request, response, headers, room)
+    sendTile(response, headers, held)
     return true
   }
+
+  /** False where it fails: the long way tries again, and has the words for it. */
+  async #fetch(wanted: Wanted, request: IncomingMessage, response: ServerResponse, headers: string[], room: WaitingRoom): Promise<boolean> {
+    const leaving = new AbortController()
+    const left = () => leaving.abort(new Error('The client has left'))
+    let leave: (() => void) | undefined
+    try {
+      leave = room.enter(request)
+      response.once('close', left)
+      const tile = await tileCacheOf(this.store).get(wanted, leaving.signal)
+      sendTile(response, headers, tile)
+      return true
+    } catch {
+      return leaving.signal.aborted
+    } finally {
+      response.off('close', left)
+      leave?.()
+    }
+  }
+}
+
+function sendTile(response: ServerResponse, headers: string[], { gzipped, truncated }: CachedTile): void {
+  headers.push('Access-Control-Expose-Headers', EXPOSED, 'X-Content-Type-Options', 'nosniff', 'Content-Type', MVT_TYPE, 'Content-Length', String(gzipped.length))
+  if (gzipped.length > 0) headers.push('Content-Encoding', 'gzip')
+  if (truncated.length > 0) headers.push('X-Features-Truncated', truncated.join(', '))
+  response.writeHead(200, headers).end(gzipped)
 }
 
 /** Whether the client takes gzip: named, and not with a weight of nothing. */
