@@ -42,6 +42,7 @@ import type { Store } from './store/store.js'
 import { operations as terrainOperations } from './terrain/operations.js'
 import { operations as stateOperations } from './state/operations.js'
 import { operations as tiles3dOperations } from './tiles3d/operations.js'
+import { startTrees } from './tiles3d/warm-trees.js'
 
 export const OPERATIONS: readonly Operation[] = [
   ...cityOperations,
@@ -133,6 +134,6 @@ async function isUntouched(store: Store): Promise<boolean> {
 
 /** What begins by itself once the city can be seen. */
 export async function ready(backend: Backend, config: Config): Promise<void> {
-  backend.services.push(startCells(backend), startQuality(backend), startScheduler({ ...backend, config }), startFederation(backend), startWebhooks(backend))
+  backend.services.push(startCells(backend), startTrees(backend), startQuality(backend), startScheduler({ ...backend, config }), startFederation(backend), startWebhooks(backend))
   await ensureSampleRun(backend)
 }

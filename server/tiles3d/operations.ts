@@ -67,8 +67,9 @@ async function sendTileset(call: Call, response: Response, kind: 'explicit' | 'i
 }
 
 async function sendTile(call: Call, response: Response): Promise<void> {
-  const placed = await tiles3dOf(call.app.store).place(await snapshotOf(call), tileOf(call), call.params.part)
-  await sendPlaced(call, response, placed, call.params.rev !== undefined && placed.rev <= call.params.rev)
+  const tile = tileOf(call)
+  const snapshot = await snapshotOf(call)
+  await sendPlaced(call, response, await tiles3dOf(call.app.store).place(snapshot, tile, call.params.part), call.params.rev === snapshot.revision)
 }
 
 async function sendImplicitTile(call: Call, response: Response): Promise<void> {

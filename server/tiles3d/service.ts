@@ -47,7 +47,6 @@ export interface RowsOfTile {
 
 /** Features up to which a cell is one tile. */
 const usualLimits = ({ threeD }: Layer): TreeLimits => ({ leaf: threeD?.form === 'instance' ? 3000 : 1000 })
-
 export class Tiles3d {
   readonly #store: Store
   readonly #trees: Trees
@@ -144,7 +143,8 @@ export class Tiles3d {
     const { geoidOffset } = await this.#store.city()
     const { layer, branch, reader, run = '' } = of
     const key = [layer.id, schemaVersion(layer), branch, reader.clearance, run, geoidOffset, tileName(tile), tile.part, rev].join(' ')
-    return this.#tiles.get(key, () => this.#pool.encode(() => readRows(this.#store, of, { which: inTile(layer, 'v', tile), centre: [toCentimetre((west + east) / 2), toCentimetre((south + north) / 2)] })))
+    const rows = { which: inTile(layer, 'v', tile), centre: [toCentimetre((west + east) / 2), toCentimetre((south + north) / 2)] } as const
+    return this.#tiles.get(key, () => this.#pool.encode(() => readRows(this.#store, of, rows)))
   }
 
   /** A tile of a tree; undefined where the tree has none there. */

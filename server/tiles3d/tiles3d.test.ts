@@ -177,6 +177,63 @@ t.test('3D tiles and terrain of a real store', async t => {
     t.strictSame((await get(`/3dtiles/houses/${old.get(changed[0]!.uri.split('?')[0])!.uri}`)).bytes, old.get(changed[0]!.uri.split('?')[0])!.bytes, 'who has the old tileset gets the old tile')
   })
 
+  await t.test('by implicit tiling the same contents are found, under addresses of their own', async t => {
+    const explicit = new Map((await glbs('houses')).map(({ uri, bytes }) => [uri.replace(/\.glb.*/, ''), Buffer.from(bytes).toString('base64')]))
+    const { root } = await getJson('/3dtiles/houses/implicit/tileset.json')
+    const found: string[] = []
+    const fill = (template: string, tile: Record<string, number>) => `/3dtiles/houses/implicit/${template.replace(/\{(\w+)\}/g, (_, name) => String(tile[name]))}`
+    const follow = async (tile: any): Promise<void> => {
+      for (const child of tile.children ?? []) await follow(child)
+      if (!tile.implicitTiling) { if (tile.content) found.push(tile.content.uri.replace(/^\.\.\/|\.glb.*/g, '')); return }
+      const [z, x, y] = tile.content.uri.split('/').map(Number)
+      const top = await get(fill(tile.implicitTiling.subtrees.uri, { level: 0, x: 0, y: 0 }))
+      t.strictSame([top.status, top.headers.get('content-type'), Buffer.from(top.bytes.subarray(0, 4)).toString()], [200, 'application/octet-stream', 'subt'])
+      t.equal((await get(fill(tile.implicitTiling.subtrees.uri, { level: 0, x: 0, y: 0 }), { 'if-none-match': top.headers.get('etag')! })).status, 304)
+      for (let level = 0; level < tile.implicitTiling.availableLevels; level++) {
+        for (let at = 0; at < 4 ** level; at++) {
+          const [column, row] = [at % 2 ** level, at >> level]
+          const name = `${z + level}/${x * 2 ** level + column}/${(y + 1) * 2 ** level - 1 - row}`
+          const { status, bytes } = await get(fill(tile.content.uri, { level, x: column, y: row }))
+          t.equal(status, explicit.has(name) ? 200 : 404)
+          if (status === 200) { found.push(name); t.equal(Buffer.from(bytes).toString('base64') === explicit.get(name), true) }
+        }
+      }
+    }
+    await follow(root)
+    t.strictSame(found.sort(), [...explicit.keys()].sort())
+  })
+
+  await t.test('a tileset tells what is new since a revision, and the whole where too little is known', async t => {
+    const whole = await getJson('/3dtiles/houses/tileset.json')
+    const { revision } = whole.asset.extras
+    await store.withRevision({ actor: 'test', reason: 'edit' }, async ({ tx }) => { await sql`update city.houses set height = height + 1 where name = 'Nhà 901'`.execute(tx) })
+    const news = await getJson(`/3dtiles/houses/tileset.json?since=${revision}`)
+    t.equal(news.asset.extras.since, revision)
+    const fresh = uris(news.root).filter(uri => !uris(whole.root).includes(uri))
+    t.equal(fresh.length, 1, 'one house, one tile')
+    t.strictSame((await getJson('/3dtiles/houses/tileset.json?since=0')).asset.extras.since, undefined)
+    t.strictSame(uris((await getJson(`/3dtiles/houses/tileset.json?since=${news.asset.extras.revision}`)).root).filter(uri => !uris(news.root).includes(uri)), [])
+    const now = await getJson('/3dtiles/houses/tileset.json')
+    t.strictSame(uris(now.root).sort(), [...uris(whole.root).filter(uri => uri.split('?')[0] !== fresh[0]!.split('?')[0]), ...fresh].sort())
+  })
+
+  await t.test('addresses that no tileset names get no more than a tile', async t => {
+    const uri = (await glbs('houses'))[0]!.uri
+    const at = (zoom: number, query: string) => { const tile = tileAt(108.21, 16.06, zoom); return `/3dtiles/houses/${tile.z}/${tile.x}/${tile.y}.glb?${query}` }
+    const rev = /rev=(\d+)/.exec(uri)![1]
+    t.equal((await get(at(10, `rev=${rev}&part=all`))).status, 404, 'the whole city is no tile')
+    t.equal((await get(at(10, `rev=${rev}&part=own`))).status, 404)
+    t.equal((await get(at(4, `rev=${rev}&part=all`))).status, 404)
+    t.equal((await get(at(20, `rev=${rev}&part=own`))).status, 404)
+    t.equal((await get(at(16, `rev=${rev}&part=some`))).status, 400)
+    t.equal((await get('/3dtiles/houses/implicit/12/3279/1863/30/0/0.subtree')).status, 404)
+    t.equal((await get('/3dtiles/houses/implicit/12/3279/1863/1/2/0.glb')).status, 404)
+    t.equal((await get('/3dtiles/houses/implicit/99/3279/1863/1/0/0.subtree')).status, 404)
+    const future = await get(`/3dtiles/houses/${uri.replace(/rev=\d+/, 'rev=99999999')}`)
+    t.equal(future.status, 200, 'from the future comes the present')
+    t.notMatch(future.headers.get('cache-control'), /immutable/)
+  })
+
   await t.test('a scenario shows its own houses over the city\'s, and the city does not', async t => {
     const { rows: [row] } = await sql<{ id: string }>`insert into dothi.branches (title) values ('Bờ kè') returning id`.execute(store.db)
     const branch = row!.id

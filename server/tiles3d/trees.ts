@@ -4,6 +4,7 @@
  */
 import { sql, type Kysely } from 'kysely'
 import { schemaVersion } from '../ogc/features/validator.js'
+import { Gate } from '../ogc/tiles/gate.js'
 import type { Database } from '../store/database.js'
 import type { Branch, Store, View } from '../store/store.js'
 import { changedIds, lastChange, leftOnMain, ofKeys, touchedOnBranch, touchedOnMain, type TouchedKeys } from '../store/tile-keys.js'
@@ -47,12 +48,17 @@ interface Step {
   readonly goesOn: boolean
   readonly to: TreeState
 }
+/** What many may wait for is not called off when one of them leaves. */
+const UNASKED = new AbortController().signal
 
 export class Trees {
   readonly #store: Store
   readonly #trees = new SingleFlightCache<LayerTree>(TREES_BYTES, tree => 1000 + sizeOf(tree.root) * BYTES_A_NODE)
   /** The latest tree of the present city by family. */
   readonly #present = new Map<string, LayerTree>()
+
+  /** Who sums up a layer holds a connection for as long: others must go on meanwhile. */
+  readonly #gate = new Gate({ atOnce: 2, mostWaiting: 100, longestWaitMs: 30_000 })
 
   constructor(store: Store) { this.#store = store }
 
@@ -107,10 +113,11 @@ export class Trees {
   }
 
   #reading<T>(of: TilesOf, work: (db: Kysely<Database>) => Promise<T>): Promise<T> {
-    return this.#store.pool(of.reader.clearance).transaction().setIsolationLevel('repeatable read').execute(async db => {
+    const reading = () => this.#store.pool(of.reader.clearance).transaction().setIsolationLevel('repeatable read').execute(async db => {
       await sql.raw(`set local statement_timeout = ${PATIENCE_MS}`).execute(db)
       return work(db)
     })
+    return this.#gate.run(reading, UNASKED)
   }
 
   /** From the tree that is kept to the city of then or now: what changed in between, either way, is summed up as of there. */
