@@ -187,7 +187,7 @@ function addLooks({ appearance }: CityModel, files: TextureFiles, shape: Geometr
   faces.forEach((rings, i) => {
     const texture = textureOf(appearance, files, textured[i], rings)
     const material = (coloured[i] ?? materials?.value) as number | null | undefined
-    looks.add(texture, typeof material === 'number' ? rgbOf(appearance?.materials?.[material]?.diffuseColor) : undefined)
+    looks.add(texture, typeof material === 'number' ? rgbOf(listOf(appearance?.materials)[material]?.diffuseColor) : undefined)
   })
 }
 
@@ -197,22 +197,23 @@ function themed<T>(themes: Readonly<Record<string, T>> | undefined, preferred: s
 
 /** Values that stand a face each: of solids those of their outer shell, as `facesOf` takes faces. */
 function outerShells(type: string, values: unknown): readonly unknown[] {
-  const all = (values ?? []) as unknown[]
-  return ((type === 'Solid' ? all[0] : /^(Multi|Composite)Solid$/.test(type) ? (all as unknown[][]).flatMap(solid => solid?.[0] ?? []) : all) ?? []) as unknown[]
+  if (type === 'Solid') return listOf(listOf(values)[0])
+  return /^(Multi|Composite)Solid$/.test(type) ? listOf(values).flatMap(solid => listOf(listOf(solid)[0])) : listOf(values)
 }
+
+/** What is no list counts as an empty one: a house with a spoilt texture is still a house. */
+const listOf = (value: unknown): readonly any[] => (Array.isArray(value) ? value : [])
 
 /** `value`: a ring each, the texture's index and then an index into the texture's vertices for each of the ring's. */
 function textureOf(appearance: CityAppearance | undefined, files: TextureFiles, value: unknown, rings: readonly number[][]): FaceTexture | undefined {
-  const lists = value as (number | null)[][] | null | undefined
-  const index = lists?.[0]?.[0]
-  if (typeof index !== 'number') return undefined
-  const { image, wrapMode } = appearance?.textures?.[index] ?? {}
-  const file = image === undefined ? undefined : files.find(image)
+  const lists = listOf(value).map(listOf)
+  const { image, wrapMode } = listOf(appearance?.textures)[lists[0]?.[0]] ?? {}
+  const file = typeof image === 'string' ? files.find(image) : undefined
   if (file === undefined) return undefined
-  const vertices = appearance?.['vertices-texture'] ?? []
+  const vertices = listOf(appearance?.['vertices-texture'])
   const uv = rings.map((ring, i) => {
-    const pairs = (lists![i] ?? []).slice(1).map(at => (at === null ? undefined : vertices[at]))
-    return pairs.length === ring.length && pairs.every(pair => pair !== undefined) ? [...pairs, pairs[0]!].flat() as number[] : null
+    const pairs = (lists[i] ?? []).slice(1).map(at => listOf(vertices[at]).slice(0, 2))
+    return pairs.length === ring.length && pairs.every(pair => pair.length === 2 && pair.every(Number.isFinite)) ? [...pairs, pairs[0]!].flat() as number[] : null
   })
   return uv.every(pairs => pairs !== null) ? { file, wrap: wrapOf(wrapMode), uv } : undefined
 }

@@ -33,7 +33,7 @@ const upsideDown = (pairs: readonly number[]) => Float32Array.from(pairs, (value
 
 /** Red, green, blue as shares of 1, as sRGB bytes. */
 export function rgbOf(shares: readonly number[] | undefined): FaceAppearance['colour'] {
-  if (!shares || shares.length < 3 || !shares.slice(0, 3).every(share => typeof share === 'number' && Number.isFinite(share))) return undefined
+  if (!Array.isArray(shares) || shares.length < 3 || !shares.slice(0, 3).every(share => typeof share === 'number' && Number.isFinite(share))) return undefined
   const byte = (share: number) => Math.round(255 * Math.max(0, Math.min(1, share)))
   return [byte(shares[0]!), byte(shares[1]!), byte(shares[2]!)]
 }

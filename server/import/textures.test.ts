@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { PNG } from 'pngjs'
+import fc from 'fast-check'
 import { zipSync } from 'fflate'
 import t from 'tap'
 import type { Feature } from '../../core/feature.js'
@@ -166,4 +167,30 @@ t.test('in a zip, with images in folders; an image that is not there is told, an
   t.strictSame(bare.feature.appearance!.images, [])
   t.strictSame(bare.feature.appearance!.faces.map(face => face?.colour ?? null), [null, [255, 128, 0], null, null, null, null])
   t.ok(bare.feature.solid)
+})
+
+t.test('a house with a spoilt appearance is still a house', async t => {
+  const folder = t.testdir()
+  writeFileSync(join(folder, 'wall.png'), png(1))
+  const file = join(folder, 'spoilt.city.json')
+  const junk = fc.oneof(fc.constantFrom(null, 0, -1, 1e9, 'x', '../../etc/passwd.png', 'wall.png', 'http://x.test/a.png', NaN), fc.array(fc.integer({ min: -2, max: 9 }), { maxLength: 6 }), fc.object({ maxDepth: 2 }))
+  const spoil = fc.record({
+    textures: fc.oneof(junk, fc.array(fc.record({ image: junk, wrapMode: junk }))), 'vertices-texture': fc.oneof(junk, fc.array(junk)), materials: fc.oneof(junk, fc.array(fc.record({ diffuseColor: junk }))),
+    'default-theme-texture': junk, 'default-theme-material': junk,
+  }, { requiredKeys: [] })
+  const themes = fc.oneof(junk, fc.record({ photo: fc.oneof(junk, fc.record({ values: fc.oneof(junk, fc.array(fc.array(fc.oneof(junk, fc.array(junk))))), value: junk }, { requiredKeys: [] })) }))
+  await fc.assert(fc.asyncProperty(spoil, themes, themes, async (appearance, texture, material) => {
+    const model = JSON.parse(MODELS['house.city.json'])
+    model.appearance = appearance
+    Object.assign(model.CityObjects.house.geometry[0], { texture, material })
+    writeFileSync(file, JSON.stringify(model))
+    const opened = await openAny(file)
+    if (opened.kind !== 'features') return false
+    for await (const feature of opened.source.layers[0]!.features()) {
+      const { appearance: looks, solid } = feature
+      if (feature.fault !== undefined || solid?.length !== 6 || (looks && looks.faces.length !== 6)) return false
+      if (looks?.images.some(image => image.file !== join(folder, 'wall.png'))) return false
+    }
+    return true
+  }), { numRuns: 300 })
 })

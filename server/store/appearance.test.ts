@@ -6,6 +6,7 @@ import { appearancesOf, decodeFaces, encodeFaces, hasAppearances, textureImages 
 t.test('faces survive their bytes', async t => {
   const faces = [null, { image: 2, uv: [Float32Array.of(0, 0, 1, 0, 0.5, 1, 0, 0), Float32Array.of(0.25, 0.25)] }, { colour: [1, 2, 255] as const }, { image: 0, uv: [], colour: [9, 8, 7] as const }]
   t.strictSame(decodeFaces(encodeFaces(faces)), faces)
+  t.strictSame(decodeFaces(encodeFaces([{ image: 0, uv: [new Float32Array(140_000)] }, { image: 70_000, uv: [], colour: [1, 2, 3] }])), [null, { colour: [1, 2, 3] }], 'absurd ones keep their colour')
 })
 
 t.test('serving roles read appearances and images by their keys, and cannot list them', async t => {

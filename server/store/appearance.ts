@@ -36,7 +36,8 @@ export async function textureImages(store: Store, ids: readonly string[], cleara
 }
 
 /** Faces as stored: for each u16 image + 1 (0: none), u8 whether coloured, 3 × u8 colour, u16 rings; for each ring u16 vertices and their u, v as f32. Little-endian. */
-export function encodeFaces(faces: readonly (FaceAppearance | null)[]): Buffer {
+export function encodeFaces(all: readonly (FaceAppearance | null)[]): Buffer {
+  const faces = all.map(writable)
   const size = faces.reduce((sum, face) => sum + 8 + (face?.uv ?? []).reduce((sum, ring) => sum + 2 + 4 * ring.length, 0), 0)
   const bytes = Buffer.alloc(size)
   let at = 0
@@ -52,6 +53,14 @@ export function encodeFaces(faces: readonly (FaceAppearance | null)[]): Buffer {
     }
   }
   return bytes.subarray(0, at)
+}
+
+const MOST = 0xffff
+
+/** A face as it can be written: of absurd ones the colour is kept. */
+function writable(face: FaceAppearance | null): FaceAppearance | null {
+  if (face?.image === undefined || (face.image < MOST && (face.uv ?? []).length <= MOST && (face.uv ?? []).every(ring => ring.length <= 2 * MOST))) return face
+  return face.colour ? { colour: face.colour } : null
 }
 
 /** The inverse of `encodeFaces`. */
