@@ -83,7 +83,7 @@ async function buildLayer(store: Store, layer: Layer, signal?: AbortSignal): Pro
       for (let y = northWest.y; y <= southEast.y; y++) {
         const tile: Tile = { z: layer.zoom.min, x, y }
         signal?.throwIfAborted()
-        await keptCellsOf(store).cell({ layer, recipe, branch: 'main', asOf: 'now', budget: { left: 0 }, signal }, tile)
+        await keptCellsOf(store).cell({ layer, recipe, branch: 'main', asOf: 'now', signal }, tile)
       }
     }
   }

@@ -16,7 +16,7 @@ import { isTile, tileBounds3857, type Tile } from '../../core/tile-matrix.js'
 import type { Layer } from '../../layers/layer.js'
 import { Problem } from '../errors.js'
 import { recipeFor, type Recipe } from './cell-recipe.js'
-import { keptCellsOf, sceneOf, TooMuch } from './kept-cells.js'
+import { keptCellsOf, sceneOf } from './kept-cells.js'
 import { hasProminence, prominenceSql } from './prominence.js'
 import type { AsOf, Branch, Reader, Store } from './store.js'
 import { attributesAmong, importanceSql, tileColumns, tileValueSql } from './tile-columns.js'
@@ -69,22 +69,28 @@ export async function generalisedFeatures(store: Store, request: GeneralisedRequ
 /** A cell beside the tile's own, or this itself: so many tiles to the east and to the south. */
 interface Beside { readonly cell: Cell; readonly dx: number; readonly dy: number }
 
-/** The cells of a tile and, but for lines, of its neighbours, whose edges lie in its margin; its own first. Null where too much would have to be made. */
+/** What one reader may have made for a tile of the past or of a branch, in smallest cells: some seconds of work. */
+const MOST_DIFFERING = 192
+
+/**
+ * The cells of a tile and, but for lines, of its neighbours, whose edges lie in its margin; its own first. Where too much would have
+ * to be made the neighbours are left out, or all is: then null.
+ */
 async function cellsAround(store: Store, { layer, branch, asOf, tile }: GeneralisedRequest, recipe: Recipe): Promise<Beside[] | null> {
+  const keeper = keptCellsOf(store)
   const scene = await sceneOf(store, layer, recipe, branch, asOf, tile)
-  const reach = recipe.kind === 'line' ? [0] : [0, -1, 1]
-  const places = reach.flatMap(dy => reach.map(dx => ({ dx, dy, tile: { z: tile.z, x: tile.x + dx, y: tile.y + dy } }))).filter(({ tile }) => isTile(tile))
-  const making = (async () => {
-    const cells: Beside[] = []
-    for (const { dx, dy, tile } of places) cells.push({ dx, dy, cell: await keptCellsOf(store).cell(scene, tile) })
-    return cells
-  })()
-  try {
-    return await withinPatience(making, layer)
-  } catch (error) {
-    if (error instanceof TooMuch) return null
-    throw error
+  const places = (reach: readonly number[]) => reach.flatMap(dy => reach.map(dx => ({ dx, dy, tile: { z: tile.z, x: tile.x + dx, y: tile.y + dy } }))).filter(({ tile }) => isTile(tile))
+  for (const reach of recipe.kind === 'line' ? [[0]] : [[0, -1, 1], [0]]) {
+    const around = places(reach)
+    if (await keeper.differing(scene, around.map(({ tile }) => tile), MOST_DIFFERING) > MOST_DIFFERING) continue
+    const making = (async () => {
+      const cells: Beside[] = []
+      for (const { dx, dy, tile } of around) cells.push({ dx, dy, cell: await keeper.cell(scene, tile) })
+      return cells
+    })()
+    return withinPatience(making, layer)
   }
+  return null
 }
 
 /** A city that was just loaded has no cells yet; they come to be whether or not somebody waits. */

@@ -30,21 +30,13 @@ export interface Scene {
   readonly asOf: AsOf
   /** Undefined for main's present: everything is as it is there. */
   readonly differs?: (tile: Tile, mainRevision: number) => boolean
-  /** Smallest cells that may still be made for this reader alone. */
-  readonly budget: { left: number }
   /** Ends the making. */
   readonly signal?: AbortSignal
 }
 
-/** A tile of which too much would have to be made for one reader alone. */
-export class TooMuch extends Error {}
-/** What one reader may have made for a tile of the past or of a branch: some seconds of work. */
-const BUDGET = 192
-
 /** The scene of a reader who asks for `tile`. Throws the door's Problems. */
 export async function sceneOf(store: Store, layer: Layer, recipe: Recipe, branch: Branch, asOf: AsOf, tile: Tile): Promise<Scene> {
-  const budget = { left: BUDGET }
-  if (branch === 'main' && asOf === 'now') return { layer, recipe, branch, asOf, budget }
+  if (branch === 'main' && asOf === 'now') return { layer, recipe, branch, asOf }
   const revision = await revisionAsOf(store.db, asOf)
   const own = branch === 'main' ? [] : await overlaid(store, layer, branch, tile, revision !== null)
   const differs = (tile: Tile, mainRevision: number) => {
@@ -52,7 +44,7 @@ export async function sceneOf(store: Store, layer: Layer, recipe: Recipe, branch
     const box = tileBounds3857(tile)
     return own === 'everything' || own.some(each => intersects(each, box))
   }
-  return { layer, recipe, branch, asOf: revision ?? 'now', differs, budget }
+  return { layer, recipe, branch, asOf: revision ?? 'now', differs }
 }
 
 /** More boxes than this are not told apart. */
@@ -84,7 +76,20 @@ export class KeptCells {
 
   constructor(private readonly store: Store) {}
 
-  /** The cell of a tile of zoom 13 or above. Throws TooMuch. */
+  /** How many smallest cells of these tiles are not main's present ones, and are made from rows for this scene; counted up to a little more than `most`. */
+  async differing(scene: Scene, tiles: readonly Tile[], most: number): Promise<number> {
+    let count = 0
+    const open = scene.differs ? [...tiles] : []
+    while (open.length > 0 && count <= most) {
+      const tile = open.pop()!
+      if (!scene.differs!(tile, await this.#mainRevision(scene.layer, tile))) continue
+      if (tile.z === BASE_ZOOM) count++
+      else open.push(...tilesWithin(tile, tile.z === GENERALISED_TO ? BASE_ZOOM - GENERALISED_TO : 1))
+    }
+    return count
+  }
+
+  /** The cell of a tile of zoom 13 or above. */
   async cell(scene: Scene, tile: Tile): Promise<Cell> {
     const { layer, recipe } = scene
     const revision = await this.#mainRevision(layer, tile)
@@ -144,7 +149,6 @@ export class KeptCells {
       cells.push(...made.map(({ tile, cell }) => within(tile, cell)))
     }
     if (own.length > 0) {
-      if ((scene.budget.left -= own.length) < 0) throw new TooMuch(`${layer.id} ${tile.z}/${tile.x}/${tile.y}`)
       cells.push(...(await this.#fromRows(scene, tile, own)).map(({ tile, cell }) => within(tile, cell)))
     }
     // In the order of their places, so that what is joined from them is always joined alike.
