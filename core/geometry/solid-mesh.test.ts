@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { addEmbankment } from './embankment.js'
 import { addFace, extrude, signedArea2 } from './extrude.js'
 import { geocentric, localFrame, toLocal } from './geocentric.js'
-import { MeshBuilder, type Mesh } from './mesh.js'
-import { addPrism, addTree } from './symbol.js'
+import { facetted, MeshBuilder, type Mesh } from './mesh.js'
+import { addCamera, addPrism, addTree } from './symbol.js'
 import { addTube } from './tube.js'
 
 const WALL = [200, 200, 200] as const
@@ -106,6 +107,45 @@ t.test('symbols stand on their point and look outwards', async t => {
   const { positions } = tree.finish()
   const heights = [...positions].filter((_, i) => i % 3 === 2)
   t.ok(near(Math.max(...heights), 10, 0.01) && Math.min(...heights) === 0)
+})
+
+t.test('a bank has the volume of its cross-section, straight and round a corner, and looks outwards everywhere', async t => {
+  const bank = (points: readonly (readonly [number, number])[], slope: number) => {
+    const mesh = new MeshBuilder()
+    addEmbankment(mesh, points.flatMap(([x, y]) => [x, y, 3, 0]), { crestWidth: 4, slope, crest: ROOF, side: WALL })
+    return mesh.finish()
+  }
+  for (const [slope, section] of [[2, 3 * (4 + 16) / 2], [0, 12]] as const) {
+    t.ok(near(volume(bank([[0, 0], [50, 0]], slope)), section * 50))
+    t.ok(near(volume(bank([[0, 0], [50, 0], [50, 40], [90, 60]], slope)), section * (50 + 40 + Math.hypot(40, 20))), 'what a bend adds outside it takes inside')
+    t.ok(near(volume(bank([[50, 40], [50, 0], [0, 0]], slope)), section * 90), 'in either direction')
+  }
+  t.equal(bank([[1, 1], [1, 1]], 2).indices.length, 0)
+})
+
+t.test('facets keep surface and volume, and each corner has the normal of its face', async t => {
+  const shared = extruded(L_WITH_HOLE, 0, 12)
+  const apart = facetted(shared)
+  t.ok(near(volume(apart), volume(shared)) && near(area(apart), area(shared)))
+  t.strictSame([...apart.indices], [...apart.indices.keys()])
+  const normal = (i: number) => [...apart.normals!.subarray(3 * i, 3 * i + 3)] as V
+  t.ok(areaVectors(apart).every((n, k) => [0, 1, 2].every(c => n.every((v, d) => Math.abs(v / Math.hypot(...n) - normal(3 * k + c)[d]!) < 1e-5))))
+  const camera = new MeshBuilder()
+  addCamera(camera, [0, 0, 0], { height: 10, size: 1, colour: WALL })
+  const prism = new MeshBuilder()
+  addPrism(prism, [0, 0, 0], { radius: 0.1, height: 10, sides: 6 })
+  t.ok(near(volume(camera.finish()) - volume(prism.finish()), 0.5 * 1 * 0.4), 'the box on the post looks outwards too')
+})
+
+t.test('faces that meet share their corners, within a feature and a colour', async t => {
+  const cube = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]].map(([x, y]) => [x!, y!] as const)
+  const side = (i: number) => [...cube[i]!, 0, ...cube[(i + 1) % 4]!, 0, ...cube[(i + 1) % 4]!, 1, ...cube[i]!, 1]
+  const mesh = new MeshBuilder()
+  for (mesh.feature = 0; mesh.feature < 2; mesh.feature++)
+    for (const face of [side(0), side(1), side(2), side(3), cube.flatMap(corner => [...corner, 1]), [...cube].reverse().flatMap(corner => [...corner, 0])]) addFace(mesh, [face], [1, 1], { wall: WALL, roof: ROOF })
+  t.equal(mesh.vertexCount, 2 * (8 + 4))
+  t.ok(near(volume(mesh.finish()), 2))
+  t.strictSame([...mesh.finish().features].filter(feature => feature === 1).length, 12)
 })
 
 t.test('a local frame is exact to a millimetre against known geocentric coordinates, and the earth falls away', async t => {
