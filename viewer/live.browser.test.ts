@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { chromium, type Page } from 'playwright-core'
 import { PNG } from 'pngjs'
 import t from 'tap'
-import { intersects, type BBox } from '../core/bbox.js'
+import { grow, intersects, type BBox } from '../core/bbox.js'
 import type { Feature, FeatureStream } from '../core/feature.js'
 import { loadFeatures } from '../server/import/load.js'
 import { createScenario } from '../server/scenarios/scenario.js'
@@ -37,7 +37,8 @@ async function* streets(): AsyncGenerator<Feature> {
 }
 const stream = (layer: string, features: AsyncIterable<Feature>): FeatureStream => ({ layer, srid: 4326, source: 'test', features })
 
-const MOST_TILES = 3
+/** 3D tiles that one edit may touch: where it was, and where it is. */
+const MOST_TILES = 2
 
 // A software renderer on a busy machine takes its time.
 t.setTimeout(200_000)
@@ -46,7 +47,7 @@ t.test('an edit by HTTP is seen in an open viewer', { timeout: 200_000 }, async 
   t.ok(CHROMIUM, 'there is a browser')
   const server = await testServer(t)
   await server.store.setCity({ name: 'Đà Nẵng', srid: 5899, home: { lon: LON, lat: LAT, zoom: 16 }, verticalDatum: 'Hòn Dấu 1992', geoidOffset: -8.5, timeZone: 'Asia/Ho_Chi_Minh', currency: 'VND', sample: true })
-  const terrain = (height: number) => storeTerrain(server.store, { bounds: [LON - 0.02, LAT - 0.02, LON + 0.02, LAT + 0.02], resolutionM: 60, height: () => height }, { name: 'test', actor: 'test' })
+  const terrain = (height: number) => storeTerrain(server.store, { bounds: [LON - 0.02, LAT - 0.02, LON + 0.02, LAT + 0.02], resolutionM: 10, height: () => height }, { name: 'test', actor: 'test' })
   await terrain(2)
   await loadFeatures(server.store, [stream('buildings', houses()), stream('roads', streets())], { actor: 'test', reason: 'town' })
   const token = await server.token('editor')
@@ -220,6 +221,32 @@ t.test('an edit by HTTP is seen in an open viewer', { timeout: 200_000 }, async 
     t.ok(isGrey(unknown), `outside it is grey: ${unknown.join()}`)
     t.equal(log.filter((path) => state.test(path)).length, await drawn(), 'one table a tile')
     t.strictSame(log.filter((path) => !state.test(path) && !/^\/runs\/[\w-]+\/(impacts|frames\/\d+)$/.test(path)), [], 'tables alone')
+  })
+
+  await t.test('a levee rises in the ground', { timeout: 60_000 }, async (t) => {
+    await page.evaluate('dothi.store.update({ panel: null, run: null })')
+    await page.evaluate(`dothi.scene.setCamera(${JSON.stringify({ lon: LON, lat: at(0, 60)[1], distance: 500, heading: 0, pitch: 35 })})`)
+    await settled(page)
+    const [west, east] = [at(-150, 100), at(150, 100)]
+    const crest = `dothi.scene.project(${LON}, ${at(0, 100)[1]})?.[1]`
+    const before = await page.evaluate(crest) as number
+    const log = await watch(
+      () => send('POST', '/ogc/collections/levees/items', { type: 'Feature', geometry: { type: 'MultiLineString', coordinates: [[west, east]] }, properties: { name: 'Đê mới', kind: 'levee', crest_level_m: 12, crest_width_m: 30 } }),
+      `${crest} < ${before} - 2`)
+    const reach = grow([...west, ...east], 80 / 107_000)
+    const strange = log.filter((path) => {
+      const [, kind, z, x, y] = /^\/(tiles\/levees|terrain\/rgb)\/(\d+)\/(\d+)\/(\d+)/.exec(path) ?? []
+      return kind === undefined ? !/^\/3dtiles\/buildings\/tileset\.json\?since=\d+$/.test(path) : !intersects(reach, grownBounds({ z: Number(z), x: Number(x), y: Number(y) }, 64 / 4096))
+    })
+    t.strictSame(strange, [], 'only its own vector tiles and the heights around it are asked for')
+    t.ok(log.some((path) => path.startsWith('/terrain/rgb/')))
+  })
+
+  await t.test('other ground is seen too', { timeout: 60_000 }, async (t) => {
+    const at0 = `dothi.scene.project(${JSON.stringify(at(-100, 0)).slice(1, -1)})?.[1]`
+    const before = await page.evaluate(at0) as number
+    await watch(() => terrain(9), `${at0} < ${before} - 2`)
+    t.pass('it rose')
   })
 
   t.strictSame(problems, [], 'nothing was thrown')

@@ -51,7 +51,7 @@ const app: App = {
     const next = await source().city().catch(() => null)
     if (!next) return
     app.city = next
-    app.scene?.configure(next.layers, shownLayers(next.layers, store.state))
+    app.scene?.configure(next, shownLayers(next.layers, store.state))
     app.emit('city')
   },
 }

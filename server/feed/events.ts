@@ -2,14 +2,14 @@
 import type { Response } from 'express'
 import { badParameter } from '../errors.js'
 import type { Call } from '../operations/operation.js'
-import { feedLayers } from '../store/changes.js'
+import { feedNames } from '../store/changes.js'
 import { boxOf } from './changes.js'
 import { eventHubOf } from './hub.js'
 
 export async function getEvents(call: Call, response: Response): Promise<void> {
   const { store } = call.app
   const { layers } = call.params
-  feedLayers(store, call.reader, layers) // 404 for a name that is not among them
+  feedNames(store, call.reader, layers) // 404 for a name that is not among them
   const filter = { reader: call.reader, branch: call.branch, layers, bbox: boxOf(call) }
   const since = sinceOf(call)
   response.setHeader('Content-Type', 'text/event-stream; charset=utf-8')

@@ -9,7 +9,7 @@
 import { intersects, type BBox } from '../../core/bbox.js'
 import type { Classification } from '../../layers/layer.js'
 import { Problem } from '../errors.js'
-import { changeEntries, EVERY_BRANCH, latestRevision, seesActors, type ChangeEntry } from '../store/changes.js'
+import { changeEntries, EVERY_BRANCH, latestRevision, seesActors, TERRAIN, type ChangeEntry } from '../store/changes.js'
 import { branchesUnder } from '../store/revisions.js'
 import { STEWARD, type Branch, type Reader, type Store } from '../store/store.js'
 import { changeBody } from './body.js'
@@ -158,7 +158,7 @@ export class EventHub {
   }
 
   #visible(entries: readonly ChangeEntry[], { reader, branch, layers, bbox }: EventFilter): readonly ChangeEntry[] {
-    const seen = new Set(this.store.catalogue.for(reader).filter(layer => !layers || layers.includes(layer.id)).map(layer => layer.id))
+    const seen = new Set([...this.store.catalogue.for(reader).map(layer => layer.id), TERRAIN].filter(name => !layers || layers.includes(name)))
     const branches = branchesUnder(branch)
     return entries.filter(entry => seen.has(entry.layer) && branches.includes(entry.branch) && (!bbox || (entry.bbox !== null && intersects(entry.bbox, bbox))))
   }

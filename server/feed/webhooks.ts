@@ -5,7 +5,7 @@ import type { BBox } from '../../core/bbox.js'
 import type { Classification } from '../../layers/layer.js'
 import { badBody, notFound } from '../errors.js'
 import { checkedUrl } from '../http/outbound.js'
-import { feedLayers, latestRevision } from '../store/changes.js'
+import { feedNames, latestRevision } from '../store/changes.js'
 import { CLASSES, covers } from '../store/rights.js'
 import type { Branch, Reader, Store } from '../store/store.js'
 
@@ -64,7 +64,7 @@ export async function addWebhook(store: Store, reader: Reader, request: WebhookR
   const { branch = 'main', clearance = 'open', description = '', layers, bbox } = request
   const url = checkedUrl(request.url).href
   if (!CLASSES.includes(clearance) || !covers(reader.clearance, clearance)) throw badBody(`You may hand on at most what you see yourself (${reader.clearance}), not ${clearance}.`)
-  feedLayers(store, { ...reader, clearance }, layers)
+  feedNames(store, { ...reader, clearance }, layers)
   const secret = request.secret ?? PREFIX + randomBytes(32).toString('base64')
   const key = keyOf(secret)
   const latest = await latestRevision(store, reader)

@@ -95,7 +95,7 @@ export interface EntriesPage {
  */
 export async function changeEntries(store: Store, query: EntriesQuery): Promise<EntriesPage> {
   const { reader, since, limit } = query
-  const layers = feedLayers(store, reader, query.layers).map(layer => layer.id)
+  const layers = feedNames(store, reader, query.layers)
   const latest = Math.min(query.until ?? Infinity, await latestRevision(store, reader))
   const branches = query.branch === EVERY_BRANCH ? sql`true` : sql`c.branch = any(${branchesUnder(query.branch)}::text[])`
   const wanted = sql`c.layer = any(${layers}::text[]) and ${branches} and ${meets(query.bbox)}`
@@ -131,6 +131,15 @@ export function feedLayers(store: Store, reader: Reader, names?: readonly string
   if (!names) return visible
   for (const name of names) if (!visible.some(layer => layer.id === name)) throw notFound(`There is no collection “${name.slice(0, 60)}” with a change feed. GET /ogc/collections lists the collections.`)
   return visible.filter(layer => names.includes(layer.id))
+}
+
+/** The name under which the log tells of stored heights. They are no layer's, and anybody may see them. */
+export const TERRAIN = 'terrain'
+
+/** What entries of the log are named after, as far as a reader sees it: layers, and the ground. Throws as `feedLayers` does. */
+export function feedNames(store: Store, reader: Reader, names?: readonly string[]): readonly string[] {
+  const layers = feedLayers(store, reader, names?.filter(name => name !== TERRAIN)).map(layer => layer.id)
+  return !names || names.includes(TERRAIN) ? [...layers, TERRAIN] : layers
 }
 
 /** The newest revision: 0 in a store that nobody has written to. */

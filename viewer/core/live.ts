@@ -4,8 +4,9 @@
  * What the page knows of the layers (counts, extents, revisions) is kept in step from the events alone: nothing is read
  * again for it. A page that nobody looks at does not listen; shown again, it goes on where it was.
  */
-import { union, type BBox } from '../../core/bbox.js'
-import type { Change } from '../tiles/change.js'
+import { grow, union, type BBox } from '../../core/bbox.js'
+import { GROUND_LAYERS } from '../../layers/earthworks.js'
+import { TERRAIN, type Change } from '../tiles/change.js'
 import type { ClientLayer } from './api.js'
 import type { App } from './app.js'
 import { source } from './source.js'
@@ -27,6 +28,8 @@ export interface Live {
 const GATHER_MS = 40
 /** Boxes of one layer that are told one by one; more become the box around them. */
 const MOST_BOXES = 60
+/** How far from a levee its slopes can reach, degrees: about 60 m. */
+const SLOPES = 60 / 111_000
 /** How long a page is out of sight before it stops listening. */
 const HIDDEN_MS = 20_000
 const RETRY_MS = 3000
@@ -37,6 +40,7 @@ export function followChanges(app: App): Live {
   let gathering: ReturnType<typeof setTimeout> | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   let waiting: Commit[] = []
+  let working = 0
 
   function listen(): void {
     clearTimeout(timer)
@@ -48,7 +52,7 @@ export function followChanges(app: App): Live {
       if (commit.revision <= revision) return
       revision = commit.revision
       waiting.push(commit)
-      gathering ??= setTimeout(apply, GATHER_MS)
+      gathering ??= setTimeout(() => void apply(), GATHER_MS)
     })
     // The server's history is not the one that this page has seen: nothing of it can be trusted.
     stream.addEventListener('reset', () => location.reload())
@@ -65,15 +69,19 @@ export function followChanges(app: App): Live {
     stream = null
   }
 
-  function apply(): void {
+  async function apply(): Promise<void> {
     gathering = undefined
     const entries = waiting.flatMap(({ revision, changes }) => changes.map((change) => ({ ...change, revision })))
     waiting = []
+    working++
+    // Other ground may reach further or be finer than before; the layers' own news are all in the entries.
+    if (entries.some(({ layer }) => layer === TERRAIN)) await app.reload()
     if (app.city) app.city = { ...app.city, layers: app.city.layers.map((layer) => caughtUp(layer, entries)) }
     app.scene?.touch(app.city?.layers ?? [], changesOf(entries))
     app.emit('city')
     const { filter } = app.store.state
     if (filter && entries.some(({ layer }) => layer === filter.layer)) void app.filters.sync()
+    working--
   }
 
   const onVisibility = () => {
@@ -87,7 +95,7 @@ export function followChanges(app: App): Live {
   return {
     get revision() { return revision },
     get connected() { return stream?.readyState === EventSource.OPEN },
-    get idle() { return waiting.length === 0 },
+    get idle() { return waiting.length + working === 0 },
     stop() {
       document.removeEventListener('visibilitychange', onVisibility)
       clearTimeout(timer)
@@ -111,6 +119,7 @@ export function changesOf(entries: readonly Pick<Entry, 'layer' | 'bbox'>[]): Ch
   for (const { layer, bbox } of entries) if (bbox) boxes.set(layer, [...boxes.get(layer) ?? [], bbox])
   return [...boxes].flatMap(([layer, its]) => {
     const told = its.length <= MOST_BOXES ? its : [its.reduce<BBox | null>(union, null)!]
-    return told.map((box) => ({ layer, box }))
+    const places = told.map((box) => ({ layer, box }))
+    return GROUND_LAYERS.includes(layer) ? [...places, ...told.map((box) => ({ layer: TERRAIN, box: grow(box, SLOPES) }))] : places
   })
 }

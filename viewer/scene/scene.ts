@@ -51,8 +51,8 @@ export interface CityScene {
   setCamera(camera: CameraState): void
   flyTo(lon: number, lat: number, options?: { distance?: number; heading?: number; pitch?: number }, milliseconds?: number): void
   setLayers(shown: readonly string[]): void
-  /** The layers' list or their data changed. */
-  configure(layers: readonly ClientLayer[], shown: readonly string[]): void
+  /** The layers' list, their data or the reach of the terrain changed. */
+  configure(city: Pick<CityInfo, 'layers' | 'terrain'>, shown: readonly string[]): void
   /** These places changed, and the layers are now as given: only what shows them is asked for and drawn again. */
   touch(layers: readonly ClientLayer[], changes: readonly Change[]): void
   setUnderground(on: boolean): void
@@ -104,6 +104,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
   let underground = false
   let shownLayers = shown
   let allLayers = layers
+  let range = info.terrain
   /** By layer: the revision as of which all its tiles were asked for; what came later was told place by place. */
   const epochs = new Map(layers.map(({ id, revision }) => [id, revision ?? 0]))
   let flood: Flood | null = null
@@ -201,7 +202,7 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
     pool.configure({
       source: source().spec,
       origin: frame.origin,
-      terrain: info.terrain && { minzoom: info.terrain.minzoom, maxzoom: info.terrain.maxzoom },
+      terrain: range && { minzoom: range.minzoom, maxzoom: range.maxzoom },
       layers: allLayers.map((layer) => paintLayerOf(layer, epochs.get(layer.id) ?? 0)),
       textureSize: 512,
       segments: software ? 32 : 64,
@@ -369,7 +370,8 @@ export function createScene(canvas: HTMLCanvasElement, info: CityInfo, layers: r
       terrain.repaint(draped())
       syncNetworks()
     },
-    configure(next, nextShown) {
+    configure({ layers: next, terrain: nextRange }, nextShown) {
+      range = nextRange
       const known = new Map(allLayers.map(({ id, revision }) => [id, revision ?? 0]))
       const changed = next.filter(({ id, revision }) => (revision ?? 0) > (known.get(id) ?? -1))
       for (const { id, revision } of changed) epochs.set(id, revision ?? 0)
