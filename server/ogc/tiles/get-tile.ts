@@ -87,16 +87,18 @@ async function checkLimits(call: Call, layer: Layer, { z, x, y }: Tile): Promise
 async function sendTile(call: Call, response: Response, named: readonly Layer[], layers: readonly Layer[], tile: Tile, refuse?: () => Promise<void>): Promise<void> {
   const { store } = call.app
   const { branch, reader, params: { run } } = call
+  const catalogue = store.catalogue.version
   const family = familyOf({ layers, branch, asOf: parseAsOf(call.params.asOf), run, clearance: reader.clearance, properties: wantedProperties(call, named) })
   const { asOf } = family
+  const learn = () => shortWayOf(store).learn(call.request.originalUrl, { family, free: !refuse, catalogue })
   const version = await timed(response, 'revision', () => versionAt(store, family, tile))
   response.vary(VARY)
-  if (notModified(call, response, etagOf(family, version), isFixed(asOf) ? 'fixed' : 'live')) return shortWayOf(store).learn(call.request.originalUrl, family, !refuse)
+  if (notModified(call, response, etagOf(family, version), isFixed(asOf) ? 'fixed' : 'live')) return learn()
   await refuse?.()
   if (layers.length === 0) return void response.status(204).end()
   for (const layer of layers) await noteTileRead(store.db, { layer, branch, asOf, reader, run })
   const { gzipped, truncated } = await timed(response, 'tile', () => tileCacheOf(store).get({ family, tile, version, reader }, call.signal))
-  shortWayOf(store).learn(call.request.originalUrl, family, !refuse)
+  learn()
   if (truncated.length > 0) response.setHeader('X-Features-Truncated', truncated.join(', '))
   response.setHeader('Content-Type', MVT_TYPE)
   await send(call, response, gzipped)

@@ -23,10 +23,10 @@ export const VARY = 'Accept-Encoding, Authorization, Cookie'
 /** What an address means at one zoom, but for column and row. */
 interface Meaning {
   readonly family: Family
+  /** Whether any tile may be sent; otherwise only that the client's is the same. */
+  readonly free: boolean
   /** Of the catalogue at that time: a layer may have come, changed or gone since. */
   readonly catalogue: number
-  /** Whether any tile may be sent that is in memory; otherwise only that the client's is the same. */
-  readonly free: boolean
 }
 
 const MOST_MEANINGS = 5_000
@@ -37,12 +37,15 @@ export class ShortWay {
 
   constructor(private readonly store: Store) {}
 
-  /** Remembers what the address of an answered request means. Only the present of main: a scenario may be gone by the next request. */
-  learn(url: string, family: Family, free: boolean): void {
+  /**
+   * Remembers what the address of an answered request means; `catalogue` is the version of the catalogue that its layers are from.
+   * Only the present of main: a scenario may be gone by the next request.
+   */
+  learn(url: string, { family, free, catalogue }: Meaning): void {
     const address = addressOf(url)
     if (!address || family.branch !== 'main' || family.asOf !== 'now' || family.run !== undefined || family.layers.length === 0) return
     if (this.#meanings.size >= MOST_MEANINGS) this.#meanings.delete(this.#meanings.keys().next().value!)
-    this.#meanings.set(keyOf(address, family.clearance), { family, catalogue: this.store.catalogue.version, free })
+    this.#meanings.set(keyOf(address, family.clearance), { family, free, catalogue })
   }
 
   /**
