@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -6,6 +7,7 @@ import { intersects } from '../../core/bbox.js'
 import { HALF_WORLD_M, lonLatAt, tileBounds3857, type Tile } from '../../core/tile-matrix.js'
 import type { Layer } from '../../layers/layer.js'
 import { testStore } from '../testing/test-store.js'
+import { start as startCells } from './cell-builder.js'
 import { decodeCell } from './cell-codec.js'
 import { recipeFor } from './cell-recipe.js'
 import { generalisedFeatures, generalises } from './generalised.js'
@@ -189,6 +191,40 @@ t.test('An edit makes one smallest cell and its ancestors anew, and what did not
   const made = [...after].filter(([tile, at]) => before.get(tile) !== at).sort()
   t.strictSame(made.map(([tile, at]) => [tile.slice(0, 3), at]), [['13/', revision.revision], ['15/', revision.revision]])
   t.ok(after.size > 16)
+})
+
+t.test('A past in which everything was otherwise shows what was prominent then, and says that more is missing', async t => {
+  const store = await testStore(t, { layers: LAYERS })
+  const side = CELL / 32
+  const { revision: before, result: ids } = await store.withRevision(BY, writer => insertFeatures(writer, LOTS, 'main', [
+    { geometry: box(0, 0, 900), properties: { use: 'park' } },
+    ...Array.from({ length: 800 }, (_, i) => ({ geometry: box((Math.floor(i / 2) % 20) * side + 1000 + 37 * (i % 2), Math.floor(i / 40) * side + 1000, 37), properties: { use: 'water' } })),
+  ]))
+  await store.withRevision(BY, async writer => { for (const id of ids) await updateFeature(writer, LOTS, 'main', id, { properties: { use: 'house' } }) })
+  const z10: Tile = { z: 10, x: 820, y: 465 }
+  const past = await seen(store, LOTS, z10, PUBLIC, 'main', before.revision)
+  t.strictSame(past.features.map(({ id, properties }) => [id, properties]), [[ids[0], { use: 'park' }]])
+  t.equal(past.truncated, true)
+  t.equal((await seen(store, LOTS, z10)).truncated, false, 'the present has all of it')
+  const near = await seen(store, LOTS, SOUTH_EAST, PUBLIC, 'main', before.revision)
+  t.equal(near.truncated, false)
+  t.match(near.features.map(({ properties }) => properties), [{ use: 'water', merged: 32 }, { use: 'park' }])
+})
+
+t.test('Cells of crowded layers are made ready by themselves, and again after a commit', async t => {
+  const store = await testStore(t, { layers: LAYERS })
+  const { result: ids } = await store.withRevision(BY, writer => insertFeatures(writer, POLES, 'main', Array.from({ length: 5001 }, (_, i) => ({ geometry: point((i % 70) * 20, Math.floor(i / 70) * 20), properties: { height_m: i % 9 } }))))
+  await store.withRevision(BY, writer => insertFeatures(writer, LOTS, 'main', [{ geometry: box(0, 0, 10), properties: {} }]))
+  const builder = startCells({ store }, { settleMs: 10, onError: error => t.fail(String(error)) })
+  t.teardown(() => builder.stop())
+  const made = async () => (await sql<{ layer: string; z: number; revision: number }>`select layer, z, max(revision)::int as revision from tiles.open group by layer, z order by z`.execute(store.db)).rows
+  const until = async (revision: number) => { while (!(await made()).some(row => row.z === 5 && row.revision === revision)) await sleep(50) }
+  await until(1)
+  t.strictSame(await made(), [5, 6, 7, 8, 9, 10, 11, 12, 13, 15].map(z => ({ layer: 'poles', z, revision: 1 })), 'the few lots need none')
+  const { revision } = await store.withRevision(BY, writer => deleteFeature(writer, POLES, 'main', ids[0]!))
+  await store.withRevision(BY, writer => insertFeatures(writer, POLES, 'main', [{ geometry: point(5, 5), properties: { height_m: 99 } }]))
+  await until(revision.revision + 1)
+  await builder.stop()
 })
 
 /** The same scene, as if nothing of it were kept. */
