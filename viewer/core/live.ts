@@ -26,6 +26,8 @@ export interface Live {
 
 /** Commits that come together are shown together; a lone one waits no longer than nobody notices. */
 const GATHER_MS = 40
+/** How soon the numbers of a filter are asked for anew; what it colours comes with the tiles. */
+const REFILTER_MS = 1000
 /** Boxes of one layer that are told one by one; more become the box around them. */
 const MOST_BOXES = 60
 /** How far from a levee its slopes can reach, degrees: about 60 m. */
@@ -39,6 +41,7 @@ export function followChanges(app: App): Live {
   let stream: EventSource | null = null
   let gathering: ReturnType<typeof setTimeout> | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
+  let refilter: ReturnType<typeof setTimeout> | undefined
   let waiting: Commit[] = []
   let working = 0
 
@@ -79,8 +82,7 @@ export function followChanges(app: App): Live {
     if (app.city) app.city = { ...app.city, layers: app.city.layers.map((layer) => caughtUp(layer, entries)) }
     app.scene?.touch(app.city?.layers ?? [], changesOf(entries))
     app.emit('city')
-    const { filter } = app.store.state
-    if (filter && entries.some(({ layer }) => layer === filter.layer)) void app.filters.sync()
+    if (entries.some(({ layer }) => layer === app.store.state.filter?.layer)) refilter ??= setTimeout(() => { refilter = undefined; void app.filters.sync() }, REFILTER_MS)
     working--
   }
 
@@ -100,6 +102,7 @@ export function followChanges(app: App): Live {
       document.removeEventListener('visibilitychange', onVisibility)
       clearTimeout(timer)
       clearTimeout(gathering)
+      clearTimeout(refilter)
       pause()
     },
   }
