@@ -3,6 +3,7 @@
  * which spoils binary ones and costs an object a value; tiles are made of millions.
  */
 import { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql, type Kysely } from 'kysely'
 import pg from 'pg'
 import type { Database } from './database.js'
@@ -25,8 +26,16 @@ export interface RowQuery {
  */
 export async function readRows(pool: pg.Pool, db: Kysely<Database>, query: RowQuery, into: RowBytes, signal?: AbortSignal): Promise<void> {
   const client = (await pool.connect()) as unknown as RowClient & { readonly processID: number; release(): void }
-  let cancelling: Promise<unknown> | undefined
-  const cancel = () => { cancelling = sql`select pg_cancel_backend(${client.processID}::int)`.execute(db).catch(() => {}) }
+  let isDone = false
+  let cancelling: Promise<void> | undefined
+  // Again while it runs: a cancellation that is there before the statement is forgotten.
+  const cancelled = async () => {
+    while (!isDone) {
+      await sql`select pg_cancel_backend(${client.processID}::int)`.execute(db).catch(() => {})
+      if (!isDone) await sleep(20)
+    }
+  }
+  const cancel = () => { cancelling = cancelled() }
   try {
     signal?.throwIfAborted()
     signal?.addEventListener('abort', cancel, { once: true })
@@ -34,6 +43,7 @@ export async function readRows(pool: pg.Pool, db: Kysely<Database>, query: RowQu
   } catch (error) {
     throw signal?.aborted ? signal.reason : error
   } finally {
+    isDone = true
     signal?.removeEventListener('abort', cancel)
     // Nobody else gets the connection while a cancellation is on its way to it.
     await cancelling

@@ -1,8 +1,7 @@
 /** Keeps tiles small enough for a phone: of layers with too many features the most important ones stay. */
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
 import type { LayerWriter } from '../../../core/mvt/layer-writer.js'
 import { ProtoWriter } from '../../../core/mvt/proto-writer.js'
+import { compressTile } from './compress.js'
 
 /** Some layers of a tile, and how to draw them once more. */
 export interface Drawing {
@@ -23,10 +22,9 @@ export interface FittedTile {
 
 /** Features of a layer in a tile at most: more than a screen can tell apart. */
 export const CAP = 20_000
-/** Bytes of a tile at most, as it travels: compressed as the cache does. */
+/** Bytes of a tile at most, as it travels. */
 export const MOST_GZIPPED = 500_000
 
-const compress = promisify(gzip)
 /** What is left out may have been what compressed well. */
 const CAREFUL = 0.95
 
@@ -38,7 +36,7 @@ export async function fit(drawings: readonly Drawing[], names: readonly string[]
   for (;;) {
     const writers = drawn(drawings, counts)
     const mvt = assemble(writers, names)
-    const weight = mvt.length <= MOST_GZIPPED ? 0 : (await compress(mvt, { level: 5 })).length
+    const weight = mvt.length <= MOST_GZIPPED ? 0 : (await compressTile(mvt)).length
     const fewer = weight <= MOST_GZIPPED ? counts : lightened(writers, CAREFUL * MOST_GZIPPED / weight)
     if (fewer.every((count, i) => count === counts[i])) {
       for (const [i, { name, features }] of whole.entries()) if (counts[i]! < features) truncated.add(name)

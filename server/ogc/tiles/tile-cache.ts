@@ -2,12 +2,11 @@
  * Ready-compressed tiles: in memory, the least recently used leave first; behind it on disk, where a folder is given.
  * One making for all who ask for the same tile at once, a few makings at a time, and none for whom nobody waits any more.
  */
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
 import type { Tile } from '../../../core/tile-matrix.js'
 import type { Classification } from '../../../layers/layer.js'
 import { POOL_SIZES } from '../../store/rights.js'
 import type { Reader, Store } from '../../store/store.js'
+import { compressTile } from './compress.js'
 import { isPresent, slotOf, type Family } from './family.js'
 import { Gate } from './gate.js'
 import { makeTile } from './mvt.js'
@@ -28,7 +27,6 @@ export interface Wanted {
   readonly reader: Reader
 }
 
-const compress = promisify(gzip)
 const MEMORY_BYTES = 96 * 2 ** 20
 /** What an entry takes beside its bytes. */
 const ENTRY_BYTES = 500
@@ -104,7 +102,7 @@ export class TileCache {
 
   async #make({ family, tile, reader }: Wanted, signal: AbortSignal): Promise<CachedTile> {
     const { mvt, truncated } = await makeTile(this.store, { ...family, tile, reader }, signal)
-    return { gzipped: mvt.length > 0 ? await compress(mvt, { level: 5 }) : Buffer.alloc(0), truncated }
+    return { gzipped: await compressTile(mvt), truncated }
   }
 
   /** As many at once as there are connections, so that others who want one wait for a tile at most. */
