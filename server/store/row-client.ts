@@ -93,12 +93,6 @@ export class RowClient extends pg.Client {
     let at = 0
     /** Where the run of messages for the same taker began. */
     let from = 0
-    const send = () => {
-      if (at === from) return
-      if (this.#ours) this.#rows?.copy(chunk, from, at)
-      else rest.emit('data', from === 0 && at === chunk.length ? chunk : chunk.subarray(from, at))
-      from = at
-    }
     while (at < chunk.length) {
       if (this.#left > 0) {
         const step = Math.min(chunk.length - at, this.#left)
@@ -108,17 +102,30 @@ export class RowClient extends pg.Client {
       }
       if (this.#seen === 0) {
         const ours = this.#rows !== undefined && chunk[at] === DATA_ROW
-        if (ours !== this.#ours) send()
-        this.#ours = ours
-        this.#length = 0
-      } else {
-        this.#length = this.#length * 256 + chunk[at]!
+        if (ours !== this.#ours) {
+          this.#send(chunk, from, at, rest)
+          from = at
+          this.#ours = ours
+        }
+        if (chunk.length - at >= HEAD) {
+          this.#left = chunk.readUInt32BE(at + 1) - (HEAD - 1)
+          at += HEAD
+          continue
+        }
       }
+      // A head that the chunk cuts.
+      this.#length = this.#seen === 0 ? 0 : this.#length * 256 + chunk[at]!
       at++
       if (++this.#seen < HEAD) continue
       this.#seen = 0
       this.#left = this.#length - (HEAD - 1)
     }
-    send()
+    this.#send(chunk, from, at, rest)
+  }
+
+  #send(chunk: Buffer, from: number, to: number, rest: EventEmitter): void {
+    if (from === to) return
+    if (this.#ours) this.#rows?.copy(chunk, from, to)
+    else rest.emit('data', from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to))
   }
 }
