@@ -156,6 +156,16 @@ export class TileArchive {
 
 const VERSION = 'dothi:version'
 
+/** The version of an archive that was finished at this path; undefined where there is none of ours. */
+export async function versionAt(path: string): Promise<string | undefined> {
+  const file = await open(path, 'r').catch(() => undefined)
+  try {
+    return file && await versionOf(file)
+  } finally {
+    await file?.close()
+  }
+}
+
 async function versionOf(file: FileHandle): Promise<string | undefined> {
   const header = Buffer.alloc(HEADER_BYTES)
   await file.read(header, 0, HEADER_BYTES, 0)

@@ -1,4 +1,5 @@
 /** Vector tiles as PMTiles: what shows by itself in one archive, every other layer in one of its own. */
+import { readFile, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { sql } from 'kysely'
@@ -9,9 +10,9 @@ import { schemaVersion } from '../ogc/features/validator.js'
 import { makeTile } from '../ogc/tiles/mvt.js'
 import { tileColumns } from '../store/tile-columns.js'
 import { TILE_MARGIN } from '../store/tile-revisions.js'
-import { READER, type Plan, type PlannedLayer } from './plan.js'
+import { keyOf, READER, type Plan, type PlannedLayer } from './plan.js'
 import { walkPyramid } from './pyramid.js'
-import { TileArchive, type ArchiveSummary } from './tile-archive.js'
+import { TileArchive, versionAt, type ArchiveSummary } from './tile-archive.js'
 
 /** Goes into every key: a new way to make tiles makes them all anew. */
 const ENCODING = 1
@@ -33,7 +34,23 @@ export interface VectorResult {
   readonly truncated: readonly string[]
 }
 
-export async function writeVectorArchive(plan: Plan, { name, layers }: VectorArchive, onProgress: (share: number) => void): Promise<VectorResult> {
+/** An archive none of whose layers was touched since it was made is not walked through again. */
+export async function writeVectorArchive(plan: Plan, group: VectorArchive, onProgress: (share: number) => void): Promise<VectorResult> {
+  const { folder, work, branch, moment, store } = plan
+  const revisions = await moment.read(asOf => Promise.all(group.layers.map(({ layer }) => store.layerRevision(layer, branch, asOf))))
+  const key = keyOf(ENCODING, branch, plan.city.city.name, group.layers.map(({ layer, minzoom, maxzoom }) => [schemaVersion(layer), minzoom, maxzoom]), revisions)
+  const note = `${work}/${group.name}.done.json`
+  const last = await readFile(note, 'utf8').then(text => JSON.parse(text) as { key: string; result: VectorResult }).catch(() => undefined)
+  if (last?.key === key && last.result.summary && await versionAt(`${folder}/${last.result.archive!.path}`) === last.result.summary.version)
+    return { ...last.result, summary: { ...last.result.summary, made: 0, written: false } }
+  const walked = await walkedArchive(plan, group, onProgress)
+  // Tiles that were not made this time told of it when they were.
+  const result = { ...walked, truncated: [...new Set([...last?.result.truncated ?? [], ...walked.truncated])] }
+  await writeFile(note, JSON.stringify({ key, result }))
+  return result
+}
+
+async function walkedArchive(plan: Plan, { name, layers }: VectorArchive, onProgress: (share: number) => void): Promise<VectorResult> {
   const { folder, work, signal, city } = plan
   const path = `tiles/${name}.pmtiles`
   const archive = await TileArchive.open({ path: `${folder}/${path}`, work, name, tileType: 'mvt', tileCompression: 'gzip' })
