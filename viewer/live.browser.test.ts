@@ -127,6 +127,23 @@ t.test('an edit by HTTP is seen in an open viewer', { timeout: 200_000 }, async 
     t.ok(glbs(log).length >= 1 && glbs(log).length <= MOST_TILES, `the old and the new 3D tile: ${glbs(log).length}`)
   })
 
+  await t.test('the first house beyond all others gives the tree another root, and its end takes it away', { timeout: 60_000 }, async (t) => {
+    const far = at(9_000, 7_000)
+    const has = (id: number) => `[...dothi.scene.buildings.tileset.contents].some((c) => c.features.ids.includes(${id}))`
+    const created = await send('POST', '/ogc/collections/buildings/items', { type: 'Feature', geometry: { type: 'MultiPolygon', coordinates: [box(9_000, 7_000, 30, 30)] }, properties: { name: 'Xa', height: 20, ground_z: 2 } })
+    const id = Number(created.headers.get('location')!.split('/').at(-1))
+    await page.evaluate(`dothi.scene.setCamera(${JSON.stringify({ lon: far[0], lat: far[1], distance: 700, heading: 0, pitch: 50 })})`)
+    await until(page, has(id))
+    t.pass('it is there')
+    await send('DELETE', `/ogc/collections/buildings/items/${id}`, undefined, { 'If-Match': '*' })
+    await until(page, `!${has(id)}`)
+    await page.evaluate(`dothi.scene.setCamera(${JSON.stringify({ lon: LON, lat: LAT, distance: 900, heading: 0, pitch: 50 })})`)
+    await until(page, has(await idOf('Nhà 1000')))
+    await settled(page)
+    const counted = await page.evaluate('[...dothi.scene.buildings.tileset.contents].flatMap((c) => [...c.features.ids])') as number[]
+    t.equal(new Set(counted).size, counted.length, 'no house is there twice')
+  })
+
   await t.test('a street is drawn, and no 3D tile is touched', { timeout: 60_000 }, async (t) => {
     const before = await page.evaluate('dothi.city.layers.find(({ id }) => id === "roads").count') as number
     const line = [at(-300, 40), at(200, 260)]

@@ -78,7 +78,7 @@ export function createBuildings(options: Omit<TilesetOptions, 'dress' | 'undress
   async function fetchState(content: TileContent, wanted: StateStyle): Promise<void> {
     const isWanted = () => states.has(content) && style?.query === wanted.query
     for (const wait of [...RETRIES_MS, 0]) {
-      const table = await tables.get(content, wanted.query)
+      const table = await tables.get(content, wanted.query, isWanted)
       if (!isWanted()) return
       if (table) break
       await new Promise((resolve) => setTimeout(resolve, wait))

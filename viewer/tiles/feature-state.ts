@@ -16,8 +16,8 @@ export interface StateTable {
 }
 
 export interface StateTables {
-  /** The table of a content, asked for once; null where there is none to be had. */
-  get(content: TileContent, query: string): Promise<StateTable | null>
+  /** The table of a content, asked for once; null where there is none to be had, or where its turn came and nobody wanted it any more. */
+  get(content: TileContent, query: string, isWanted?: () => boolean): Promise<StateTable | null>
   /** The same where it is there already. */
   known(content: TileContent, query: string): StateTable | null
   readonly pending: number
@@ -35,15 +35,16 @@ export function createStateTables(layer: string): StateTables {
   let running = 0
   let pending = 0
 
-  async function load(content: TileContent, query: string): Promise<StateTable | null> {
+  async function load(content: TileContent, query: string, isWanted: () => boolean): Promise<StateTable | null> {
     pending++
     if (running >= AT_ONCE) await new Promise<void>((turn) => turns.push(turn))
     running++
     try {
+      if (!isWanted()) throw new Error('nobody waits for it')
       const [bytes, { tableFromIPC }] = await Promise.all([source().server!.state(layer, content.address, query), import('@uwdata/flechette')])
       return alongside(content, tableFromIPC(bytes).toColumns() as unknown as Columns)
     } catch {
-      // A tile that is just being replaced, a server that is busy: who needs the table asks again.
+      // A tile that is just being replaced, a server that is busy, another question meanwhile: who needs the table asks again.
       kept.get(content)?.delete(query)
       return null
     } finally {
@@ -56,12 +57,12 @@ export function createStateTables(layer: string): StateTables {
   return {
     get pending() { return pending },
     known: (content, query) => kept.get(content)?.get(query)?.known ?? null,
-    get(content, query) {
+    get(content, query, isWanted = () => true) {
       const tables = kept.get(content) ?? new Map<string, Entry>()
       kept.set(content, tables)
       const found = tables.get(query)
       if (found) return found.table
-      const entry: Entry = { table: load(content, query), known: null }
+      const entry: Entry = { table: load(content, query, isWanted), known: null }
       tables.set(query, entry)
       void entry.table.then((table) => { entry.known = table })
       if (tables.size > KEPT) tables.delete(tables.keys().next().value!)
