@@ -85,12 +85,13 @@ async function seenFromAfar(dataDir: string, tell: (line: string) => void): Prom
   tell(`seen from afar, z10–13, after ${Math.round((performance.now() - start) / 1000)} s`)
 }
 
-const CLI = fileURLToPath(new URL('../server/cli/main.js', import.meta.url))
+/** From dist/bench. */
+const CLI = fileURLToPath(new URL('../../scripts/dothi.mjs', import.meta.url))
 
 async function serve(dataDir: string): Promise<Server> {
   rmSync(join(dataDir, 'cache'), { recursive: true, force: true })
   const port = await freePort()
-  const server = spawn(process.execPath, ['--input-type=module', '-e', `await (await import(${JSON.stringify(CLI)})).main(['serve'])`], {
+  const server = spawn(process.execPath, [CLI, 'serve'], {
     env: { ...process.env, DATA_DIR: dataDir, PORT: String(port), HOST: '127.0.0.1', SAMPLE: '0', DATABASE_URL: '' }, stdio: ['ignore', 'ignore', 'inherit'],
   })
   const url = `http://127.0.0.1:${port}`
