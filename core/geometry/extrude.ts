@@ -146,7 +146,8 @@ function pick(ring: ArrayLike<number>, corners: readonly number[], dimensions: 2
 
 /** A point without coordinates of its own takes the image's corner. */
 function setUv(mesh: MeshBuilder, vertex: number, uv: ArrayLike<number> | undefined, corner: number): void {
-  mesh.uv(vertex, uv?.[2 * corner] ?? 0, uv?.[2 * corner + 1] ?? 0)
+  const [u, v] = [uv?.[2 * corner] ?? NaN, uv?.[2 * corner + 1] ?? NaN]
+  mesh.uv(vertex, Number.isFinite(u) ? u : 0, Number.isFinite(v) ? v : 0)
 }
 
 function flatten(rings: readonly (readonly number[])[]): { flat: number[]; holes: number[] } {

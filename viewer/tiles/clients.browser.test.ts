@@ -118,8 +118,10 @@ async function showInCesium({ url, layers, places, eye }: { url: string; layers:
     scene.primitives.add(tileset)
     return tileset
   }))
-  for (let i = 0; i < 600 && !(tilesets.every(tileset => tileset.tilesLoaded) && i > 5) && !failures.length; i++) {
+  // Between a tileset and its tiles nothing is under way for a moment: what is loaded must stay so.
+  for (let i = 0, calm = 0; i < 600 && calm < 10 && !failures.length; i++) {
     scene.render()
+    calm = tilesets.every(tileset => tileset.tilesLoaded) ? calm + 1 : 0
     await new Promise(done => setTimeout(done, 50))
   }
   scene.render()
