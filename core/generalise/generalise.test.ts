@@ -4,7 +4,7 @@ import { categoryOf } from './category.js'
 import { cellFromRows, cellFromWithin, type CellRow, type LineCell, type PointCell, type PolygonCell } from './cell.js'
 import { Coverage } from './coverage.js'
 import { halved, patches, quantised, type PatchOptions } from './patches.js'
-import { mergedTo, prominentAt } from './prominent.js'
+import { mergedTo, largeAt } from './prominent.js'
 import { area, clip, readShape, rounded, simplifyLine, simplifyRing, type Path } from './shape.js'
 import { beyondEdge, strokes } from './strokes.js'
 
@@ -124,7 +124,7 @@ t.test('Shapes are read from WKB, wound, cut, simplified and rounded', async t =
 
 t.test('What is prominent at a zoom is so at all deeper ones, and merged at none of them', async t => {
   t.strictSame([0, 76, 77, 153, 2500, 1e9].map(mergedTo), [13, 13, 11, 10, 6, -1])
-  for (let z = 1; z <= 13; z++) t.ok(prominentAt(z) <= prominentAt(z - 1))
+  for (let z = 1; z <= 13; z++) t.ok(largeAt(z) <= largeAt(z - 1))
   const byUse = { by: 'use', categories: { park: '#00ff00' }, other: '#ffffff' }
   t.strictSame([categoryOf(byUse, 'park'), categoryOf(byUse, 'toString'), categoryOf(byUse, null), categoryOf('#ffffff', 'park')], ['park', null, null, null])
   t.strictSame([0, 22, 109, 500].map(kv => categoryOf({ by: 'kv', below: '#000000', steps: [[22, '#111111'], [110, '#222222']] }, kv)), [null, 22, 22, 110], 'as the style steps')

@@ -168,7 +168,7 @@ async function rowsBefore(tx: Transaction<Database>, layer: Layer, branch: Branc
   const digits = sql`case when st_srid(e.shape::geometry) = 4326 then 7 else 3 end`
   const hasShapes = shapes.some(shape => shape !== null)
   const { rows } = await sql<Record<string, unknown>>`
-    select e.n, c.id as _id, c.overlay as _overlay, c.deleted as _deleted, ${refs(attributes, 'c')}
+    select e.n as _n, c.id as _id, c.overlay as _overlay, c.deleted as _deleted, ${refs(attributes, 'c')}
       ${exact ? sql`, ${sql.join(shapesOf(layer).map(name => sql`${sql.ref(`c.${name}`)}::text as ${sql.ref(name)}`))}` : sql``}
       ${hasShapes ? sql`, g.geom::text as _geom, g.geom_native::text as _native, g.same as _same, g.fault as _fault` : sql``}
     from unnest(${items.map(({ id }) => id)}::int8[], ${shapes}::text[]) with ordinality as e(id, shape, n)
@@ -176,7 +176,7 @@ async function rowsBefore(tx: Transaction<Database>, layer: Layer, branch: Branc
     ${hasShapes ? sql`left join lateral dothi.edited_geometry(e.shape::geometry, ${isMulti(layer)}::boolean, ${layer.surveyed?.srid ?? null}::int, ${digits},
       c.geom, ${layer.surveyed ? sql`c.geom_native` : sql`null`}) as g on e.shape is not null` : sql``}`.execute(tx)
   const found: Before[] = new Array(items.length)
-  for (const { n, _id, _overlay, _deleted, _geom, _native, _same, _fault, ...row } of rows) found[Number(n) - 1] = {
+  for (const { _n, _id, _overlay, _deleted, _geom, _native, _same, _fault, ...row } of rows) found[Number(_n) - 1] = {
     id: _id, revision: row.revision, at: row.valid_from, overlay: _overlay, deleted: _deleted, row,
     given: { geom: _geom ?? null, geomNative: _native ?? null, same: _same ?? false, fault: _fault ?? null },
   } as Before

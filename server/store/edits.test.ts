@@ -5,6 +5,7 @@ import type { Layer } from '../../layers/layer.js'
 import { Problem } from '../errors.js'
 import { applyEdits, type Edit } from './edits.js'
 import { exampleStore, LOTS, WELLS, WET_LOTS } from './example-store.js'
+import { testStore } from '../testing/test-store.js'
 import { STEWARD, type Branch, type Row, type Store } from './store.js'
 
 const BY = { actor: 'me', reason: 'test' }
@@ -72,6 +73,18 @@ t.test('every fault is told with its path, and nothing is written', async t => {
   await t.rejects(applyEdits(store, BY, [{ action: 'create', layer: WET_LOTS, feature: {} }]), problem(405))
   t.equal(await revisions(store), 1)
   t.equal((await rows(store, WELLS)).length, 1)
+})
+
+t.test('a column may be called as statements call things of their own', async t => {
+  const names = ['n', 'e', 'c', 'g', 'f', 'r', 'm', 'record', 'shape', 'same']
+  const odd: Layer = { ...WELLS, id: 'odd', label: 'n', searchable: ['n'], columns: names.map(name => ({ name, type: 'text', title: { vi: name, en: name } })) }
+  const store = await testStore(t, { layers: [odd] })
+  const properties = (mark: string) => Object.fromEntries(names.map(name => [name, `${name}${mark}`]))
+  const { ids: [id] } = await applyEdits(store, BY, [{ action: 'create', layer: odd, feature: { geometry: point(108), properties: properties('1') } }])
+  await applyEdits(store, BY, [{ action: 'update', layer: odd, id: id!, feature: { geometry: point(108.1), properties: { n: 'n2' } } }])
+  t.match(await rows(store, odd), [{ ...properties('1'), n: 'n2' }])
+  await applyEdits(store, BY, [{ action: 'delete', layer: odd, id: id! }])
+  t.strictSame(await rows(store, odd), [])
 })
 
 t.test('locking by revision and by time', async t => {

@@ -8,7 +8,7 @@ import { grow } from '../../core/bbox.js'
 import { GENERALISED_TO, PIXELS, type Cell, type LineCell, type PointCell, type PolygonCell } from '../../core/generalise/cell.js'
 import { Coverage } from '../../core/generalise/coverage.js'
 import { paste, patches, type Category } from '../../core/generalise/patches.js'
-import { prominentAt, visibleAt } from '../../core/generalise/prominent.js'
+import { largeAt } from '../../core/generalise/prominent.js'
 import { beyondEdge } from '../../core/generalise/strokes.js'
 import { boxOf, clip, readShape, rounded, type Box, type Shape } from '../../core/generalise/shape.js'
 import { EXTENT, type TileFeature, type TileValue } from '../../core/mvt/feature.js'
@@ -17,7 +17,7 @@ import type { Layer } from '../../layers/layer.js'
 import { Problem } from '../errors.js'
 import { recipeFor, type Recipe } from './cell-recipe.js'
 import { keptCellsOf, sceneOf } from './kept-cells.js'
-import { hasProminence, prominenceSql } from './prominence.js'
+import { extentSql, hasExtent } from './prominence.js'
 import type { AsOf, Branch, Reader, Store } from './store.js'
 import { attributesAmong, importanceSql, tileColumns, tileValueSql } from './tile-columns.js'
 import { TILE_MARGIN } from './tile-revisions.js'
@@ -57,7 +57,7 @@ export function generalises(layer: Layer, count: number, z: number): boolean {
 /** The features of one layer in a tile, in tile units, as the reader may see them. Throws the door's Problems. */
 export async function generalisedFeatures(store: Store, request: GeneralisedRequest): Promise<GeneralisedTile> {
   const recipe = recipeFor(request.layer, request.reader.clearance)
-  const [around, prominent] = await Promise.all([cellsAround(store, request, recipe), hasProminence(request.layer) ? prominentFeatures(store, request, recipe) : NONE])
+  const [around, prominent] = await Promise.all([cellsAround(store, request, recipe), hasExtent(request.layer) ? prominentFeatures(store, request, recipe) : NONE])
   // Where too much differs from what is kept, what is prominent stands alone.
   if (!around) return { features: prominent.features, truncated: true }
   const merged = recipe.kind === 'polygon' ? mergedPolygons(request, recipe, around, prominent.shown)
@@ -128,8 +128,7 @@ async function prominentFeatures(store: Store, { layer, branch, asOf, reader, ti
   const found = await sql<{ ID: number; SHAPE: Buffer | null; CATEGORY: unknown } & Record<string, TileValue>>`
     select v.id as "ID", st_asbinary(st_simplify(v.geom_3857, ${sql.lit((size / EXTENT) * TOLERANCE)}, true), 'NDR') as "SHAPE",
       ${recipe.category === null ? sql`null` : sql.ref(`v.${recipe.category}`)} as "CATEGORY"${sql.join(columns.map(column => sql`, ${tileValueSql(column, 'v')} as ${sql.ref(column.name)}`), sql``)}
-    from ${rows} as v where ${prominenceSql(layer, 'v')} >= ${sql.lit(prominentAt(tile.z))}
-      ${layer.geometry === 'polygon' ? sql`and st_xmax(v.geom_3857) - st_xmin(v.geom_3857) + st_ymax(v.geom_3857) - st_ymin(v.geom_3857) >= ${sql.lit(visibleAt(tile.z))}` : sql``}
+    from ${rows} as v where ${extentSql('v')} >= ${sql.lit(largeAt(tile.z))}
     order by ${importance ? sql`${importance} desc nulls last, ` : sql``}v.id limit ${sql.lit(CAP + 1)}`.execute(store.pool(reader.clearance))
   const square = { west: box[0], north: box[3], unitsPerMetre: EXTENT / size }
   const shown: Shown[] = []

@@ -16,7 +16,7 @@ import { tileBounds3857, type Tile } from '../../core/tile-matrix.js'
 import type { Layer } from '../../layers/layer.js'
 import { decodeCell, encodeCell, sizeOf } from './cell-codec.js'
 import { readerOf, type Recipe } from './cell-recipe.js'
-import { hasProminence, prominenceSql } from './prominence.js'
+import { extentSql, hasExtent } from './prominence.js'
 import type { AsOf, Branch, Store } from './store.js'
 import { attributesAmong, importanceSql } from './tile-columns.js'
 import { tileRevisions } from './tile-revisions.js'
@@ -184,16 +184,16 @@ export class KeptCells {
     const shape = sql.ref('v.geom_3857')
     // What reaches far beyond the tile is cut to it first; a little more than it, so that no cut shows.
     const [west, south, east, north] = grow(box, (box[2] - box[0]) / 16)
-    const { rows } = await sql<{ id: number; wkb: Buffer; category: unknown; name: string | null; rank: number | null; prominence: number; x: number; y: number }>`
+    const { rows } = await sql<{ id: number; wkb: Buffer; category: unknown; name: string | null; rank: number | null; extent: number; x: number; y: number }>`
       select v.id as id, st_asbinary(case when st_npoints(${shape}) > ${sql.lit(LONG)} then st_clipbybox2d(${shape}, st_makeenvelope(${sql.lit(west)}, ${sql.lit(south)}, ${sql.lit(east)}, ${sql.lit(north)}, 3857)::box2d) else ${shape} end, 'NDR') as wkb,
         ${column(recipe.category)} as category, ${column(recipe.name)} as name, (${recipe.rank === null ? sql`null` : importanceSql(layer, reader, 'v') ?? sql`null`})::float8 as rank,
-        ${hasProminence(layer) ? prominenceSql(layer, 'v') : sql`0`} as prominence,
+        ${hasExtent(layer) ? extentSql('v') : sql`0`} as extent,
         (st_xmin(${shape}) + st_xmax(${shape})) / 2 as x, (st_ymin(${shape}) + st_ymax(${shape})) / 2 as y
       from ${view} as v where v.geom_3857 is not null order by v.id`.execute(this.store.pool(reader.clearance))
-    return rows.flatMap(({ id, wkb, category, name, rank, prominence, x, y }) => {
+    return rows.flatMap(({ id, wkb, category, name, rank, extent, x, y }) => {
       const shape = readShape(wkb, square)
       const box = boxOf(shape.parts)
-      const to = mergedTo(prominence)
+      const to = mergedTo(extent)
       if (!box || shape.kind !== recipe.kind || (recipe.kind === 'line' && to < 0)) return []
       return [{ id, shape, box, name, rank, category: recipe.categoryOf(category), mergedTo: to, middle: [(x - square.west) * square.unitsPerMetre, (square.north - y) * square.unitsPerMetre] as const }]
     })

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { STORE_COLUMNS, type Classification, type Column, type ColumnType, type Layer } from '../../layers/layer.js'
-import { hasProminence, PROMINENT_M, prominenceText } from './prominence.js'
+import { extentText, hasExtent, LARGE_M } from './prominence.js'
 import { CLASSES, covers, roleOf, visibleColumns } from './rights.js'
 import { keyIndex } from './tile-keys.js'
 
@@ -173,8 +173,8 @@ function indexes(layer: Layer, schema: LayerSchema, trigrams: boolean): string[]
     !isText(name) ? `(${quote(name)})`
     : trigrams ? `using gin (dothi.fold(${quote(name)}) gin_trgm_ops)`
     : `(dothi.fold(${quote(name)}) text_pattern_ops)`))
-  const prominent = hasProminence(layer) ? [index('prominent', `using gist (geom_3857) where ${prominenceText(layer)} >= ${PROMINENT_M}`)] : []
-  return [...spatial, ...prominent, index('source', '(source, source_id)'), ...searched]
+  const large = hasExtent(layer) ? [index('large', `using gist (geom_3857) where ${extentText()} >= ${LARGE_M}`)] : []
+  return [...spatial, ...large, index('source', '(source, source_id)'), ...searched]
 }
 
 /** PostgreSQL cuts names at 63 bytes, where two could become one. */

@@ -6,7 +6,7 @@ import { sql, type Kysely, type RawBuilder, type SqlBool } from 'kysely'
 import { HALF_WORLD_M, tileBounds3857, type Tile } from '../../core/tile-matrix.js'
 import type { Layer } from '../../layers/layer.js'
 import type { Database } from './database.js'
-import { hasProminence, prominenceText } from './prominence.js'
+import { hasExtent, prominenceText } from './prominence.js'
 import { branchesUnder } from './revisions.js'
 import type { Branch } from './store.js'
 
@@ -22,7 +22,7 @@ export const leastProminenceM = (level: number): number => (2 * HALF_WORLD_M) / 
 
 /** Up to here, a tile's own features are found by an index of their keys; below, by their place. */
 const INDEXED_LEVEL = 15
-const isIndexed = (layer: Layer): boolean => layer.threeD !== undefined && hasProminence(layer)
+const isIndexed = (layer: Layer): boolean => layer.threeD !== undefined && hasExtent(layer)
 
 /** A tile as a key: `z << 36 | x << 18 | y`; below 2^53. */
 export const keyOf = ({ z, x, y }: Tile): number => z * 2 ** 36 + x * 2 ** 18 + y
