@@ -192,7 +192,7 @@ function addLooks({ appearance }: CityModel, files: TextureFiles, shape: Geometr
 }
 
 function themed<T>(themes: Readonly<Record<string, T>> | undefined, preferred: string | undefined): T | undefined {
-  return themes && ((preferred === undefined ? undefined : themes[preferred]) ?? Object.values(themes)[0])
+  return themes && ((typeof preferred === 'string' && Object.hasOwn(themes, preferred) ? themes[preferred] : undefined) ?? Object.values(themes)[0])
 }
 
 /** Values that stand a face each: of solids those of their outer shell, as `facesOf` takes faces. */
