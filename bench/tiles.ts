@@ -66,8 +66,8 @@ async function vectorBench(city: BigCity, server: Server, tiles: readonly Tile[]
     ...peersFrom().map(peer => ({ name: peer.name, pass: passOver(peer) })),
     { name: 'dothi', pass: passOver(ours(server)) },
   ]
-  // Who keeps no tiles makes those of whole cities anew each time: minutes that say nothing.
-  const again = tiles.filter(({ z }) => z >= 13)
+  // Who keeps no tiles makes them anew each time, those of whole cities for minutes: some of the others suffice.
+  const again = tiles.filter(({ z }, i) => z >= 13 && i % 12 < 3)
   const cold = new Map<string, Timed[]>()
   const warm = new Map<string, number[]>()
   try {
