@@ -143,16 +143,23 @@ const JOINS: readonly (readonly number[])[] = [
   [WEST, SOUTH], [NORTH, SOUTH], [EAST, NORTH, WEST, SOUTH], [EAST, SOUTH], [WEST, EAST], [NORTH, EAST], [WEST, NORTH], [],
 ]
 
+function doubled(positions: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(positions.length * 2)
+  larger.set(positions)
+  return larger
+}
+
 /** All outlines, in pixels of the picture, each with a pixel that it goes round (from the inside). */
 function* outlines({ width, labels, covered }: Picture): Generator<{ readonly pixel: number; readonly ring: Path }> {
   // A crossing lies between a pixel and its right or lower neighbour, and belongs to the one of the two that is inside:
   // 4 × pixel + 2 if the neighbour is the lower one + 1 if the inside is the neighbour.
   const next = new Int32Array(labels.length * 4).fill(-1)
   const crossing = (side: number, corner: number, label: number): number => {
-    const [pixel, lower] = side === NORTH ? [corner, 0] : side === SOUTH ? [corner + width, 0] : side === WEST ? [corner, 2] : [corner + 1, 2]
-    return pixel * 4 + lower + (labels[pixel] === label ? 0 : 1)
+    const pixel = side === SOUTH ? corner + width : side === EAST ? corner + 1 : corner
+    return pixel * 4 + (side === EAST || side === WEST ? 2 : 0) + (labels[pixel] === label ? 0 : 1)
   }
   const starts: number[] = []
+  let positions = new Float64Array(1024)
   const joinAround = (at: number, label: number, inside: number) => {
     const joins = JOINS[inside]!
     for (let k = 0; k < joins.length; k += 2) {
@@ -164,7 +171,10 @@ function* outlines({ width, labels, covered }: Picture): Generator<{ readonly pi
   for (let y = 0; y < width - 1; y++) {
     for (let x = 0; x < width - 1; x++) {
       const at = y * width + x
-      const [nw, ne, se, sw] = [labels[at]!, labels[at + 1]!, labels[at + width + 1]!, labels[at + width]!]
+      const nw = labels[at]!
+      const ne = labels[at + 1]!
+      const se = labels[at + width + 1]!
+      const sw = labels[at + width]!
       if (nw === ne && ne === se && se === sw) continue
       // Each label once, at the first corner that has it.
       if (nw) joinAround(at, nw, 1 | (ne === nw ? 2 : 0) | (se === nw ? 4 : 0) | (sw === nw ? 8 : 0))
@@ -175,28 +185,33 @@ function* outlines({ width, labels, covered }: Picture): Generator<{ readonly pi
   }
   for (const start of starts) {
     if (next[start] === -1) continue
-    const ring: number[] = []
+    let length = 0
     for (let at = start; next[at] !== -1;) {
-      pushPosition(at, ring)
+      if (length === positions.length) positions = doubled(positions)
+      placeOf(at, length)
+      length += 2
       const following = next[at]!
       next[at] = -1
       at = following
     }
-    yield { pixel: insideOf(start), ring: Float64Array.from(ring) }
+    yield { pixel: insideOf(start), ring: positions.slice(0, length) }
   }
 
   function insideOf(crossing: number): number {
     const pixel = crossing >> 2
     return crossing & 1 ? pixel + (crossing & 2 ? width : 1) : pixel
   }
-  function pushPosition(crossing: number, ring: number[]): void {
+  /** Where an outline crosses, into `positions`. */
+  function placeOf(crossing: number, to: number): void {
     const first = crossing >> 2
     const second = first + (crossing & 2 ? width : 1)
-    const [inside, outside] = crossing & 1 ? [second, first] : [first, second]
+    const inside = crossing & 1 ? second : first
+    const outside = crossing & 1 ? first : second
     const t = labels[outside] !== 0 ? 0.5 : (covered[inside]! - COVERED) / (covered[inside]! - covered[outside]!)
     const along = crossing & 1 ? 1 - t : t
-    const [x, y] = [first % width, Math.floor(first / width)]
-    if (crossing & 2) ring.push(x, y + along)
-    else ring.push(x + along, y)
+    const x = first % width
+    const y = (first - x) / width
+    positions[to] = crossing & 2 ? x : x + along
+    positions[to + 1] = crossing & 2 ? y + along : y
   }
 }
