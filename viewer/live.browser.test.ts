@@ -12,6 +12,7 @@ import { loadFeatures } from '../server/import/load.js'
 import { createScenario } from '../server/scenarios/scenario.js'
 import { STEWARD } from '../server/store/store.js'
 import { storeTerrain } from '../server/terrain/terrain-store.js'
+import { settled, until } from '../server/testing/page.js'
 import { testServer } from '../server/testing/test-store.js'
 import { grownBounds } from './tiles/change.js'
 
@@ -278,19 +279,3 @@ const heightOnScreen = (id: number, metres: number) => `[...dothi.scene.building
   for (let i = 0; i < position.count; i++) if (ids.getX(i) === feature && aAbove.getX(i) > ${metres}) return true
   return false
 })`
-
-/** Waits for an expression to hold. By evaluate, not waitForFunction: the page's own security policy forbids eval. */
-async function until(page: Page, expression: string, milliseconds = 50_000): Promise<void> {
-  const end = Date.now() + milliseconds
-  while (!await page.evaluate(`Boolean(${expression})`)) {
-    if (Date.now() > end) throw new Error(`never true: ${expression}`)
-    await page.waitForTimeout(20)
-  }
-}
-
-/** Waits until nothing loads and the last frame is drawn. */
-async function settled(page: Page): Promise<void> {
-  await until(page, 'globalThis.dothi?.scene?.stats.frames > 0')
-  await page.waitForTimeout(250)
-  await until(page, 'dothi.scene.settled')
-}

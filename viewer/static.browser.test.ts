@@ -9,6 +9,7 @@ import { build } from 'vite'
 import { exportStatic } from '../server/static/export.js'
 import { at, houseAt, makeTown } from '../server/static/test-town.js'
 import { serveFolder } from '../server/testing/file-server.js'
+import { distinctColours, pixel, settled, until } from '../server/testing/page.js'
 import { testStore } from '../server/testing/test-store.js'
 
 const SCREENSHOTS = fileURLToPath(new URL('../screenshots/', import.meta.url))
@@ -110,27 +111,3 @@ t.test('an exported folder', { timeout: 220_000 }, async (t) => {
   t.strictSame(problems, [], 'nothing was thrown, nothing failed, and nothing was asked of anybody else')
   t.strictSame(site.requests.filter((line) => !/ 20[06]$/.test(line)), [], 'every request was answered')
 })
-
-/** Waits for an expression to hold. */
-async function until(page: Page, expression: string, milliseconds = 60_000): Promise<void> {
-  const end = Date.now() + milliseconds
-  while (!await page.evaluate(`Boolean(${expression})`)) {
-    if (Date.now() > end) throw new Error(`never true: ${expression}`)
-    await page.waitForTimeout(120)
-  }
-}
-
-/** Waits until nothing loads and the last frame is drawn. */
-async function settled(page: Page): Promise<void> {
-  await until(page, 'globalThis.dothi?.scene?.stats.frames > 0')
-  await page.waitForTimeout(250)
-  await until(page, 'dothi.scene.settled')
-}
-
-function distinctColours({ data }: PNG): number {
-  const seen = new Set<number>()
-  for (let i = 0; i < data.length; i += 4 * 7) seen.add((data[i]! >> 3 << 10) | (data[i + 1]! >> 3 << 5) | (data[i + 2]! >> 3))
-  return seen.size
-}
-
-const pixel = ({ data, width }: PNG, [x, y]: readonly [number, number]) => [...data.subarray((Math.round(y) * width + Math.round(x)) * 4).subarray(0, 3)] as [number, number, number]

@@ -8,6 +8,7 @@ import type { Feature, FeatureStream } from '../core/feature.js'
 import { loadFeatures } from '../server/import/load.js'
 import { createScenario } from '../server/scenarios/scenario.js'
 import { STEWARD, type Store } from '../server/store/store.js'
+import { distinctColours, pixel, settled, until } from '../server/testing/page.js'
 import { testServer } from '../server/testing/test-store.js'
 import { storeTerrain } from '../server/terrain/terrain-store.js'
 
@@ -182,30 +183,6 @@ t.test('the viewer', { timeout: 220_000 }, async (t) => {
   t.strictSame(problems, [], 'nothing was thrown')
   t.strictSame([...hosts], [new URL(server.url).host], 'no other host was asked')
 })
-
-/** Waits for an expression to hold. By evaluate, not waitForFunction: the page's own security policy forbids eval. */
-async function until(page: Page, expression: string, milliseconds = 60_000): Promise<void> {
-  const end = Date.now() + milliseconds
-  while (!await page.evaluate(`Boolean(${expression})`)) {
-    if (Date.now() > end) throw new Error(`never true: ${expression}`)
-    await page.waitForTimeout(120)
-  }
-}
-
-/** Waits until nothing loads and the last frame is drawn. */
-async function settled(page: Page): Promise<void> {
-  await until(page, 'globalThis.dothi?.scene?.stats.frames > 0')
-  await page.waitForTimeout(250)
-  await until(page, 'dothi.scene.settled')
-}
-
-function distinctColours({ data }: PNG): number {
-  const seen = new Set<number>()
-  for (let i = 0; i < data.length; i += 4 * 7) seen.add((data[i]! >> 3 << 10) | (data[i + 1]! >> 3 << 5) | (data[i + 2]! >> 3))
-  return seen.size
-}
-
-const pixel = ({ data, width }: PNG, [x, y]: readonly [number, number]) => [...data.subarray((Math.round(y) * width + Math.round(x)) * 4).subarray(0, 3)] as [number, number, number]
 
 /** Share of pixels that differ clearly. */
 function difference(a: PNG, b: PNG): number {

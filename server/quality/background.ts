@@ -2,7 +2,7 @@
  * Keeps the report in step with the city: each committed revision wakes it; it waits a moment for more, looks again at what
  * changed and its neighbours, and rests longer than it worked. The cursor is in the database: after a restart it goes on there.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { afterCommits, type Background } from '../store/after-commits.js'
 import type { Jobs } from '../operations/jobs.js'
 import { STEWARD, type Store } from '../store/store.js'
 import { checkChanges } from './check.js'
@@ -13,56 +13,13 @@ import { sql } from 'kysely'
 const SETTLE_MS = 1_000
 /** The share of one connection's time that checking may take. */
 const WORK_SHARE = 0.25
-const RETRY_MS = 10_000
-/** Without any edit: for what depends on the day. */
-const IDLE_MS = 3_600_000
-
-export interface Background { stop(): Promise<void> }
 
 export function start({ store, jobs }: { readonly store: Store; readonly jobs: Jobs }, { settleMs = SETTLE_MS, onError = logError }: { settleMs?: number; onError?: (error: unknown) => void } = {}): Background {
-  const stopping = new AbortController()
-  const { signal } = stopping
-  let wake = () => {}
-  let heard = true
-  const unsubscribe = store.onRevision(() => { heard = true; wake() })
-
-  /** Until something is heard, or the time is over. */
-  const rest = async (ms: number) => {
-    if (heard || signal.aborted) return
-    const waking = new AbortController()
-    wake = () => waking.abort()
-    await sleep(ms, undefined, { signal: AbortSignal.any([signal, waking.signal]), ref: false }).catch(() => {})
-    wake = () => {}
-  }
-  const pause = (ms: number) => sleep(ms, undefined, { signal, ref: false }).catch(() => {})
-
-  const done = (async () => {
-    while (!signal.aborted) {
-      await rest(IDLE_MS)
-      await pause(settleMs)
-      if (signal.aborted) return
-      heard = false
-      const from = performance.now()
-      try {
-        if (!(await isChecked(store))) await firstCheck(store, jobs)
-        else if (!(await checkChanges(store, signal))) { heard = true; await pause(RETRY_MS) }
-      } catch (error) {
-        if (signal.aborted) return
-        onError(error)
-        heard = true
-        await pause(RETRY_MS)
-      }
-      await pause((performance.now() - from) * (1 / WORK_SHARE - 1))
-    }
-  })()
-
-  return {
-    async stop() {
-      unsubscribe()
-      stopping.abort()
-      await done
-    },
-  }
+  return afterCommits(store, async signal => {
+    if (await isChecked(store)) return (await checkChanges(store, signal)) !== null
+    await firstCheck(store, jobs)
+    return true
+  }, { settleMs, workShare: WORK_SHARE, onError })
 }
 
 const isChecked = async (store: Store) => (await sql`select from dothi.quality_state`.execute(store.db)).rows.length > 0

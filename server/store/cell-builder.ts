@@ -2,11 +2,11 @@
  * Makes cells before anybody asks for them: at the start, and after each commit on main. It knows no more than who asks does;
  * killed at any moment, it goes on from what is kept.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { GENERALISED_TO } from '../../core/generalise/cell.js'
 import { tileAt, type Tile } from '../../core/tile-matrix.js'
 import type { Layer } from '../../layers/layer.js'
+import { afterCommits, type Background } from './after-commits.js'
 import { recipesOf } from './cell-recipe.js'
 import { generalises } from './generalised.js'
 import { keptCellsOf } from './kept-cells.js'
@@ -14,50 +14,13 @@ import type { Store } from './store.js'
 
 /** Edits of a moment are brought in at once. */
 const SETTLE_MS = 250
-const RETRY_MS = 10_000
-const IDLE_MS = 3_600_000
-
-export interface Background { stop(): Promise<void> }
 
 export function start({ store }: { readonly store: Store }, { settleMs = SETTLE_MS, onError = logError }: { settleMs?: number; onError?: (error: unknown) => void } = {}): Background {
-  const stopping = new AbortController()
-  const { signal } = stopping
-  let wake = () => {}
-  let heard = true
-  const unsubscribe = store.onRevision(() => { heard = true; wake() })
-  const rest = async (ms: number) => {
-    if (heard || signal.aborted) return
-    const waking = new AbortController()
-    wake = () => waking.abort()
-    await sleep(ms, undefined, { signal: AbortSignal.any([signal, waking.signal]), ref: false }).catch(() => {})
-    wake = () => {}
-  }
-  const pause = (ms: number) => sleep(ms, undefined, { signal, ref: false }).catch(() => {})
-
-  const done = (async () => {
-    let upTo = 0
-    while (!signal.aborted) {
-      await rest(IDLE_MS)
-      await pause(settleMs)
-      if (signal.aborted) return
-      heard = false
-      try {
-        upTo = await buildCells(store, upTo, signal)
-      } catch (error) {
-        if (signal.aborted) return
-        onError(error)
-        heard = true
-        await pause(RETRY_MS)
-      }
-    }
-  })()
-  return {
-    async stop() {
-      unsubscribe()
-      stopping.abort()
-      await done
-    },
-  }
+  let upTo = 0
+  return afterCommits(store, async signal => {
+    upTo = await buildCells(store, upTo, signal)
+    return true
+  }, { settleMs, onError })
 }
 
 const logError = (error: unknown) => console.error(`Tiles of the city from afar could not be made ready; they are made when they are asked for. ${(error as Error).message}`)
