@@ -64,7 +64,7 @@ t.test('an edit by HTTP is seen in an open viewer', { timeout: 200_000 }, async 
     args: ['--headless', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   })
   t.teardown(() => browser.close())
-  const page = await browser.newPage({ viewport: { width: 800, height: 520 }, reducedMotion: 'reduce' })
+  const page = await browser.newPage({ viewport: { width: 800, height: 520 }, reducedMotion: 'reduce', locale: 'vi-VN' })
   page.setDefaultTimeout(60_000)
   const problems: string[] = []
   page.on('pageerror', (error) => problems.push(error.message))

@@ -196,7 +196,10 @@ async function awaitFirstRun(): Promise<void> {
   }
 }
 
-/** Vietnamese unless the reader has chosen otherwise. */
+/** What the reader has chosen, else what the browser speaks. */
 function rememberedLanguage(): Language {
-  return localStorage.getItem('dothi-language') === 'en' ? 'en' : 'vi'
+  const remembered = localStorage.getItem('dothi-language')
+  if (remembered === 'vi' || remembered === 'en') return remembered
+  // The first of the browser's languages that is one of ours; where none is, the city's own.
+  return navigator.languages.map((tag) => tag.slice(0, 2)).find((tag): tag is Language => tag === 'vi' || tag === 'en') ?? 'vi'
 }

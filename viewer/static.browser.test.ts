@@ -35,7 +35,7 @@ t.test('an exported folder', { timeout: 220_000 }, async (t) => {
     args: ['--headless', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   })
   t.teardown(() => browser.close())
-  const page = await browser.newPage({ viewport: { width: 1000, height: 640 }, reducedMotion: 'reduce' })
+  const page = await browser.newPage({ viewport: { width: 1000, height: 640 }, reducedMotion: 'reduce', locale: 'vi-VN' })
   page.setDefaultTimeout(60_000)
   mkdirSync(SCREENSHOTS, { recursive: true })
   const problems: string[] = []

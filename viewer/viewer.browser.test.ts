@@ -67,7 +67,7 @@ t.test('the viewer', { timeout: 220_000 }, async (t) => {
     args: ['--headless', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   })
   t.teardown(() => browser.close())
-  const page = await browser.newPage({ viewport: { width: 1000, height: 640 }, reducedMotion: 'reduce' })
+  const page = await browser.newPage({ viewport: { width: 1000, height: 640 }, reducedMotion: 'reduce', locale: 'vi-VN' })
   page.setDefaultTimeout(60_000)
   mkdirSync(SCREENSHOTS, { recursive: true })
   const problems: string[] = []
@@ -178,6 +178,16 @@ t.test('the viewer', { timeout: 220_000 }, async (t) => {
     await settled(page)
     await shot('phone')
     t.ok(await page.evaluate('document.documentElement.scrollWidth <= 390'), 'nothing sticks out')
+  })
+
+  await t.test('it speaks the language of the browser, and Vietnamese where that is none of ours', async t => {
+    for (const [locale, language] of [['en-GB', 'en'], ['fr-FR', 'vi']] as const) {
+      const visitor = await browser.newPage({ locale, viewport: { width: 400, height: 300 } })
+      await visitor.goto(server.url)
+      await until(visitor, 'document.querySelector("dothi-search")')
+      t.equal(await visitor.evaluate('document.documentElement.lang'), language)
+      await visitor.close()
+    }
   })
 
   t.strictSame(problems, [], 'nothing was thrown')
