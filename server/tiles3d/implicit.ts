@@ -1,9 +1,10 @@
 /**
  * The same tiles by implicit tiling (3D Tiles 1.1 §7): the upper tiles are written out, and from z12 on, or from a leaf above it, each is the root
- * of an implicit quadtree whose subtrees say which tiles there are.
+ * of an implicit quadtree whose one subtree says which tiles there are.
  *
  * Implicit cells are halves in degrees, those of WebMercatorQuad are not; below z12 they differ by less than three metres up to 60° of latitude,
- * and each subtree carries the true boxes and errors of its tiles as metadata, for those who read it.
+ * and each subtree carries the true boxes and errors of its tiles as metadata, for those who read it. A quadtree has one subtree only,
+ * because that of a deeper one would be culled by a cell's box before its metadata are known, and features stand out of their cells.
  */
 import type { Tile } from '../../core/tile-matrix.js'
 import { tileBounds } from '../../core/tile-matrix.js'
@@ -12,7 +13,8 @@ import { eachTile, type Stats, type TreeTile } from './tree.js'
 import { errorOfNothing, regionOf, rounded } from './tileset.js'
 
 const ROOT_ZOOM = 12
-const SUBTREE_LEVELS = 4
+/** Down to z18, below which no feature stands (store/tile-keys.ts); the same for all, so that a subtree that is newer than its tileset can be read. */
+const SUBTREE_LEVELS = 7
 
 /** The tile of WebMercatorQuad that an implicit quadtree starts from. */
 export type ImplicitRoot = Tile
@@ -68,10 +70,13 @@ export function implicitTilesetJson(tree: TreeTile | null, { geoidOffset, genera
 function rootJson(tile: TreeTile, geoidOffset: number, suffix: string): object {
   const own = `${tile.z}/${tile.x}/${tile.y}`
   const [west, south, east, north] = tileBounds(tile)
+  const region = regionOf(tile.all, geoidOffset)
   return {
     refine: 'ADD',
-    // The whole cell, since it is what gets halved.
-    boundingVolume: { region: regionOf({ ...tile.all, west, south, east, north }, geoidOffset) },
+    // The whole cell where it gets halved.
+    boundingVolume: { region: tile.children.length ? regionOf({ ...tile.all, west, south, east, north }, geoidOffset) : region },
+    // The true box, by which the root is culled before its subtree is there.
+    metadata: { class: 'tile', properties: { region, error: tile.geometricError } },
     // What a tile leaves out is less than this, and halves from level to level.
     geometricError: rounded(leastProminenceM(tile.z), 2),
     content: { uri: `${own}/{level}/{x}/{y}.glb${suffix}` },
@@ -97,13 +102,10 @@ const SCHEMA = {
   },
 }
 
-/** The subtree at `at` of the quadtree of `root`, binary; null where there is none. */
+/** The subtree at `at` of the quadtree of `root`, binary; null where there is none, which is anywhere but at the root itself. */
 export function implicitSubtree(tree: TreeTile | null, root: ImplicitRoot, at: Tile, geoidOffset: number): Uint8Array | null {
   const top = implicitRoots(tree).find(({ z, x, y }) => z === root.z && x === root.x && y === root.y)
-  if (!top || (at.z - root.z) % SUBTREE_LEVELS !== 0) return null
-  const available = tilesBelow(top)
-  if (!available.has(nameOf(implicitOf(root, at)))) return null
-  return writeSubtree(implicitOf(root, at), available, geoidOffset)
+  return top && at.z === root.z ? writeSubtree(tilesBelow(top), geoidOffset) : null
 }
 
 const nameOf = ({ level, x, y }: ImplicitTile) => `${level} ${x} ${y}`
@@ -115,9 +117,8 @@ function tilesBelow(root: TreeTile): ReadonlyMap<string, TreeTile> {
   return available
 }
 
-function writeSubtree(top: ImplicitTile, available: ReadonlyMap<string, TreeTile>, geoidOffset: number): Uint8Array {
-  const tiles = Array.from({ length: SUBTREE_LEVELS }, (_, level) => level).flatMap(level => inMortonOrder(top, level)).map(tile => available.get(nameOf(tile)))
-  const children = inMortonOrder(top, SUBTREE_LEVELS).map(tile => available.has(nameOf(tile)))
+function writeSubtree(available: ReadonlyMap<string, TreeTile>, geoidOffset: number): Uint8Array {
+  const tiles = Array.from({ length: SUBTREE_LEVELS }, (_, level) => level).flatMap(inMortonOrder).map(tile => available.get(nameOf(tile)))
   const present = tiles.filter(tile => tile !== undefined)
   const contents = present.flatMap(({ content }) => content ?? [])
   const binary = new Chunks()
@@ -127,7 +128,7 @@ function writeSubtree(top: ImplicitTile, available: ReadonlyMap<string, TreeTile
   const json = {
     tileAvailability: binary.availability(tiles.map(tile => tile !== undefined)),
     contentAvailability: [binary.availability(tiles.map(tile => tile?.content != null))],
-    childSubtreeAvailability: binary.availability(children),
+    childSubtreeAvailability: { constant: 0, availableCount: 0 },
     propertyTables: [tileTable, ...contentTable],
     tileMetadata: 0,
     ...(contents.length && { contentMetadata: [1] }),
@@ -137,15 +138,15 @@ function writeSubtree(top: ImplicitTile, available: ReadonlyMap<string, TreeTile
   return packSubtree(json, binary.bytes())
 }
 
-/** The tiles `down` levels below `top`, in the order of their bits: x and y interleaved, x lowest. */
-function inMortonOrder(top: ImplicitTile, down: number): ImplicitTile[] {
-  return Array.from({ length: 4 ** down }, (_, morton) => {
+/** The tiles of a level, in the order of their bits: x and y interleaved, x lowest. */
+function inMortonOrder(level: number): ImplicitTile[] {
+  return Array.from({ length: 4 ** level }, (_, morton) => {
     let [x, y] = [0, 0]
-    for (let bit = 0; bit < down; bit++) {
+    for (let bit = 0; bit < level; bit++) {
       x |= ((morton >> (2 * bit)) & 1) << bit
       y |= ((morton >> (2 * bit + 1)) & 1) << bit
     }
-    return { level: top.level + down, x: top.x * 2 ** down + x, y: top.y * 2 ** down + y }
+    return { level, x, y }
   })
 }
 

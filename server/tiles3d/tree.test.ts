@@ -78,7 +78,7 @@ t.test('one changed key changes the tile it is in and no other, unless a cell be
 
 // ── Tilesets ──
 
-interface Tester { ok(value: unknown): unknown; match(value: unknown, pattern: RegExp): unknown; notOk(value: unknown): unknown }
+interface Tester { ok(value: unknown): unknown; strictSame(a: unknown, b: unknown): unknown; match(value: unknown, pattern: RegExp): unknown; notOk(value: unknown): unknown }
 
 /** What 3D Tiles 1.1 asks of explicit tiles; returns how many there are. */
 function checkTileset(t: Tester, tile: any, parent?: any): number {
@@ -119,6 +119,10 @@ async function followImplicit(t: Tester, tree: TreeTile | null, json: any): Prom
     }
     const [z, x, y] = tile.content.uri.split('/').map(Number)
     const root = { z, x, y }
+    const { all } = [...eachTile(tree)].find(each => each.z === z && each.x === x && each.y === y)!
+    // By its true box it is culled before its subtree is there.
+    t.strictSame(tile.metadata.properties.region, regionOf(all, -10))
+    if (tile.implicitTiling.availableLevels === 1) t.strictSame(tile.boundingVolume.region, regionOf(all, -10))
     const tileset = new ImplicitTileset(new Resource({ url: 'http://city/3dtiles/houses/implicit/tileset.json' }), tile, schema)
     const { subtreeLevels, availableLevels, subdivisionScheme } = tileset
     const read = async (top: any): Promise<void> => {
@@ -153,7 +157,7 @@ t.test('by implicit tiling CesiumJS finds the same contents, with their true box
     const wanted = [...eachTile(tree)].flatMap(({ z, x, y, content, all, geometricError }): Found[] =>
       content ? [{ name: `${z}/${x}/${y}`, tile: regionOf(all, -10), content: regionOf(z < 12 && content !== all ? all : content, -10), error: geometricError }] : [])
     t.strictSame((await followImplicit(t, tree, json)).map(each => ({ ...each, tile: [...each.tile], content: [...each.content] })).sort(byName).map(rounded), wanted.sort(byName).map(rounded))
-    for (const root of implicitRoots(tree)) t.equal(implicitSubtree(tree, root, { z: root.z + 1, x: root.x * 2, y: root.y * 2 }, 0), null, 'subtrees begin at every fourth level')
+    for (const root of implicitRoots(tree)) t.equal(implicitSubtree(tree, root, { z: root.z + 1, x: root.x * 2, y: root.y * 2 }, 0), null, 'each has one subtree')
   }), { numRuns: 25 })
 })
 

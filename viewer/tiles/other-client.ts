@@ -1,18 +1,21 @@
 /** Script of a page that shows tilesets by 3d-tiles-renderer alone, with nothing of our viewer; for tests. */
 import { AmbientLight, DirectionalLight, InstancedMesh, Mesh, PerspectiveCamera, Raycaster, Scene, Vector2, Vector3, WebGLRenderer, Color, type Intersection } from 'three'
 import { TilesRenderer } from '3d-tiles-renderer/three'
+import { ImplicitTilingPlugin } from '3d-tiles-renderer/core/plugins'
 import { GLTFExtensionsPlugin } from '3d-tiles-renderer/three/plugins'
 import { MeshoptDecoder } from 'meshoptimizer/decoder'
 
 interface Wanted {
   readonly url: string
+  /** What follows the layer in the address of a tileset. */
+  readonly tileset: string
   readonly layers: readonly string[]
   /** Geocentric metres, as all places here. */
   readonly places: readonly (readonly [number, number, number])[]
   readonly eye: { readonly from: readonly [number, number, number]; readonly to: readonly [number, number, number] }
 }
 
-async function showInThree({ url, layers, places, eye }: Wanted) {
+async function showInThree({ url, tileset, layers, places, eye }: Wanted) {
   const failures: string[] = []
   const renderer = new WebGLRenderer({ antialias: true, preserveDrawingBuffer: true })
   renderer.setSize(innerWidth, innerHeight)
@@ -31,8 +34,9 @@ async function showInThree({ url, layers, places, eye }: Wanted) {
   light.position.copy(camera.position)
   scene.add(light, new AmbientLight('#ffffff', 0.6))
   const tilesets = layers.map(layer => {
-    const tiles = new TilesRenderer(`${url}/3dtiles/${layer}/tileset.json`)
+    const tiles = new TilesRenderer(`${url}/3dtiles/${layer}/${tileset}`)
     tiles.registerPlugin(new GLTFExtensionsPlugin({ metadata: true, meshoptDecoder: MeshoptDecoder }))
+    tiles.registerPlugin(new ImplicitTilingPlugin())
     tiles.errorTarget = 1
     tiles.group.position.copy(middle).negate()
     tiles.group.updateMatrixWorld(true)
@@ -46,8 +50,10 @@ async function showInThree({ url, layers, places, eye }: Wanted) {
     const { queued, downloading, parsing } = (tiles as any).stats
     return !tiles.root || queued + downloading + parsing > 0
   })
-  for (let i = 0; i < 600 && (i < 10 || isBusy()) && !failures.length; i++) {
+  // Between a tileset, its subtrees and its tiles nothing is under way for a moment: what is loaded must stay so.
+  for (let i = 0, calm = 0; i < 600 && calm < 10 && !failures.length; i++) {
     for (const tiles of tilesets) tiles.update()
+    calm = isBusy() ? 0 : calm + 1
     await new Promise(done => setTimeout(done, 50))
   }
   renderer.render(scene, camera)
