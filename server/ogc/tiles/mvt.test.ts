@@ -106,7 +106,7 @@ function difference(a: VectorTileFeature, b: VectorTileFeature): string | undefi
   if (a.type !== b.type) return `type ${a.type}, not ${b.type}`
   if (a.type === 1) return pointsOf(a).every(([x, y], i) => Math.abs(x - pointsOf(b)[i]![0]) <= 1 && Math.abs(y - pointsOf(b)[i]![1]) <= 1) ? undefined : 'elsewhere'
   for (const [one, other] of [[a, b], [b, a]] as const) {
-    const far = pointsOf(one).find((position) => distanceTo(position, other) > 2)
+    const far = solidPointsOf(one).find((position) => distanceTo(position, other) > 2)
     // Where a ring runs along the edge of the margin is a matter of how it was cut.
     if (far && !(a.type === 3 && far.some((v) => v === -64 || v === 4160))) return `${far} is nowhere near the other`
   }
@@ -122,6 +122,18 @@ function difference(a: VectorTileFeature, b: VectorTileFeature): string | undefi
 
 type Position = readonly [x: number, y: number]
 const pointsOf = (feature: VectorTileFeature): Position[] => feature.loadGeometry().flat().map(({ x, y }) => [x, y])
+/** Without those of rings so thin that rounding alone decides whether there is anything between their sides. */
+const solidPointsOf = (feature: VectorTileFeature): Position[] => feature.loadGeometry().filter((ring) => feature.type !== 3 || widthOf(ring) >= 2).flat().map(({ x, y }) => [x, y])
+/** Of a long thin ring, twice its area by its length. */
+function widthOf(ring: readonly { readonly x: number; readonly y: number }[]): number {
+  let [area, length] = [0, 0]
+  for (const [i, b] of ring.entries()) {
+    const a = ring[i - 1] ?? ring[ring.length - 1]!
+    area += a.x * b.y - a.y * b.x
+    length += Math.hypot(b.x - a.x, b.y - a.y)
+  }
+  return Math.abs(area) / (length || 1)
+}
 const stepsOf = (feature: VectorTileFeature) => feature.loadGeometry().flatMap((path) => path.slice(1).map((to, i) => [path[i]!, to] as const))
 const areaOf = (feature: VectorTileFeature) => stepsOf(feature).reduce((sum, [a, b]) => sum + a.x * b.y - a.y * b.x, 0) / 2
 const lengthOf = (feature: VectorTileFeature) => stepsOf(feature).reduce((sum, [a, b]) => sum + Math.hypot(b.x - a.x, b.y - a.y), 0)
