@@ -2,8 +2,8 @@
  * The city of a million buildings, as many parcels and 300,000 road segments: built once in BENCH_CITY_DIR (`.bench`), then joined by
  * every run. `make bench-city` builds it and keeps its database up, so that other servers can be started over it.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createWriteStream, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -36,8 +36,6 @@ export interface Server {
   readonly url: string
   /** The most memory it ever had resident, MB. */
   peakMB(): number
-  /** CPU seconds it has used. */
-  cpuSeconds(): number
   close(): Promise<void>
 }
 
@@ -99,7 +97,7 @@ async function serve(dataDir: string): Promise<Server> {
     if (server.exitCode !== null || waited > 600) throw new Error('The server did not get ready.')
     await sleep(100)
   }
-  return { url, peakMB: () => peakMB(server), cpuSeconds: () => cpuSeconds(server.pid!), close: () => stop(server) }
+  return { url, peakMB: () => peakMB(server), close: () => stop(server) }
 }
 
 async function stop(server: ChildProcess): Promise<void> {
@@ -109,15 +107,7 @@ async function stop(server: ChildProcess): Promise<void> {
 
 const peakMB = ({ pid }: ChildProcess) => Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? NaN) / 1024)
 
-/** Of a process and all that it has started and reaped. Linux only. */
-export function cpuSeconds(pid: number): number {
-  if (!existsSync(`/proc/${pid}/stat`)) return NaN
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / ticks
-}
-const ticks = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
-
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as AddressInfo

@@ -4,6 +4,7 @@
  * positive area by the surveyor's formula, a hole a negative one.
  */
 import { WKB_TYPES, WkbCursor } from '../geometry/wkb-bytes.js'
+import { simplify } from '../mvt/simplify.js'
 
 /** x, y pairs. */
 export type Path = Float64Array
@@ -72,7 +73,8 @@ export function length(line: ArrayLike<number>): number {
   return sum
 }
 
-function reversed(path: Path): Path {
+/** From its end to its beginning. */
+export function reversed(path: Path): Path {
   const out = new Float64Array(path.length)
   for (let i = 0, j = path.length - 2; j >= 0; i += 2, j -= 2) {
     out[i] = path[j]!
@@ -174,20 +176,8 @@ const clamped = (value: number, low: number, high: number) => Math.max(low, Math
 
 /** Leaves out positions nearer than `tolerance` to the line without them (Douglas and Peucker); the ends stay. */
 export function simplifyLine(line: Path, tolerance: number): Path {
-  const n = line.length / 2
-  if (n <= 2) return line
-  const keep = new Uint8Array(n)
-  keep[0] = keep[n - 1] = 1
-  const stack: number[] = [0, n - 1]
-  while (stack.length > 0) {
-    const last = stack.pop()!
-    const first = stack.pop()!
-    const far = farthest(line, first, last)
-    if (far.distance <= tolerance) continue
-    keep[far.at] = 1
-    stack.push(first, far.at, far.at, last)
-  }
-  return picked(line, keep)
+  const out = line.slice()
+  return out.subarray(0, 2 * simplify(out, line.length / 2, tolerance))
 }
 
 /** The same for an open ring, from the position farthest from its first. Null for one that shrinks to a line or to less than `leastArea`. */
@@ -211,26 +201,6 @@ export function simplifyRing(ring: Path, tolerance: number, leastArea = 0): Path
   out.set(there)
   out.set(back.subarray(2, back.length - 2), there.length)
   return out
-}
-
-function farthest(line: Path, first: number, last: number): { readonly at: number; readonly distance: number } {
-  const [ax, ay] = [line[first * 2]!, line[first * 2 + 1]!]
-  const [dx, dy] = [line[last * 2]! - ax, line[last * 2 + 1]! - ay]
-  const square = dx * dx + dy * dy
-  let [at, most] = [first, -1]
-  for (let i = first + 1; i < last; i++) {
-    const [px, py] = [line[i * 2]! - ax, line[i * 2 + 1]! - ay]
-    const t = square === 0 ? 0 : clamped((px * dx + py * dy) / square, 0, 1)
-    const d = (px - t * dx) ** 2 + (py - t * dy) ** 2
-    if (d > most) { most = d; at = i }
-  }
-  return { at, distance: Math.sqrt(Math.max(0, most)) }
-}
-
-function picked(line: Path, keep: Uint8Array): Path {
-  const out: number[] = []
-  for (let i = 0; i < keep.length; i++) if (keep[i]) out.push(line[i * 2]!, line[i * 2 + 1]!)
-  return Float64Array.from(out)
 }
 
 /** Whole units, without repeated positions; null where nothing is left that can be drawn. */

@@ -2,7 +2,7 @@
  * Streets and pipes as a hand would draw them: pieces that go on into each other become one line.
  * Where more than two meet, those that turn least are joined (“strokes”: R. C. Thomson and D. E. Richardson, 1999).
  */
-import type { Path } from './shape.js'
+import { reversed, type Path } from './shape.js'
 
 /** A turn sharper than this, radians, ends a line where it could also go on otherwise. */
 const SHARPEST_TURN = Math.PI / 3
@@ -19,7 +19,7 @@ export function strokes(lines: readonly Path[]): Path[] {
     const pieces: Path[] = []
     for (let entry = start; entry !== -1 && !used[entry >> 1]; entry = partner[entry ^ 1]!) {
       used[entry >> 1] = 1
-      pieces.push(entry & 1 ? backwards(lines[entry >> 1]!) : lines[entry >> 1]!)
+      pieces.push(entry & 1 ? reversed(lines[entry >> 1]!) : lines[entry >> 1]!)
     }
     out.push(chained(pieces))
   }
@@ -65,15 +65,6 @@ function pair(lines: readonly Path[], ends: readonly number[], partner: Int32Arr
 function heading(line: Path, last: boolean): number {
   const n = line.length
   return last ? Math.atan2(line[n - 3]! - line[n - 1]!, line[n - 4]! - line[n - 2]!) : Math.atan2(line[3]! - line[1]!, line[2]! - line[0]!)
-}
-
-function backwards(line: Path): Path {
-  const out = new Float64Array(line.length)
-  for (let i = 0, j = line.length - 2; j >= 0; i += 2, j -= 2) {
-    out[i] = line[j]!
-    out[i + 1] = line[j + 1]!
-  }
-  return out
 }
 
 function chained(pieces: readonly Path[]): Path {
