@@ -2,8 +2,6 @@
  * An open viewer follows edits that others make by HTTP. What it asks for then is in the browser's own network log:
  * the vector tiles that show the place, the 3D tiles whose content changed, and what tells which those are; nothing else.
  */
-import { existsSync } from 'node:fs'
-import { chromium, type Page } from 'playwright-core'
 import { PNG } from 'pngjs'
 import t from 'tap'
 import { grow, intersects, type BBox } from '../core/bbox.js'
@@ -12,11 +10,10 @@ import { loadFeatures } from '../server/import/load.js'
 import { createScenario } from '../server/scenarios/scenario.js'
 import { STEWARD } from '../server/store/store.js'
 import { storeTerrain } from '../server/terrain/terrain-store.js'
-import { settled, until } from '../server/testing/page.js'
+import { launchBrowser, settled, until } from '../server/testing/page.js'
 import { testServer } from '../server/testing/test-store.js'
 import { grownBounds } from './tiles/change.js'
 
-const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const [LON, LAT] = [108.2268, 16.0635]
 const at = (east: number, north: number): [number, number] => [LON + east / 107_000, LAT + north / 110_660]
 const box = (e: number, n: number, w: number, h: number) => [[at(e, n), at(e + w, n), at(e + w, n + h), at(e, n + h), at(e, n)]]
@@ -45,7 +42,6 @@ const MOST_TILES = 2
 t.setTimeout(200_000)
 
 t.test('an edit by HTTP is seen in an open viewer', { timeout: 200_000 }, async (t) => {
-  t.ok(CHROMIUM, 'there is a browser')
   const server = await testServer(t)
   await server.store.setCity({ name: 'Đà Nẵng', srid: 5899, home: { lon: LON, lat: LAT, zoom: 16 }, verticalDatum: 'Hòn Dấu 1992', geoidOffset: -8.5, timeZone: 'Asia/Ho_Chi_Minh', currency: 'VND', sample: true })
   const terrain = (height: number) => storeTerrain(server.store, { bounds: [LON - 0.02, LAT - 0.02, LON + 0.02, LAT + 0.02], resolutionM: 10, height: () => height }, { name: 'test', actor: 'test' })
@@ -59,11 +55,7 @@ t.test('an edit by HTTP is seen in an open viewer', { timeout: 200_000 }, async 
   }
   const idOf = async (name: string) => Number(((await (await fetch(`${server.url}/ogc/collections/buildings/items?name=${encodeURIComponent(name)}`)).json()) as { features: { id: number }[] }).features[0]!.id)
 
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM!,
-    args: ['--headless', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  })
-  t.teardown(() => browser.close())
+  const browser = await launchBrowser(t)
   const page = await browser.newPage({ viewport: { width: 800, height: 520 }, reducedMotion: 'reduce', locale: 'vi-VN' })
   page.setDefaultTimeout(60_000)
   const problems: string[] = []

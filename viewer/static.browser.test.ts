@@ -1,25 +1,22 @@
 /** An export in a real browser, from a plain server of files: no server of ours is running. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { chromium, type Page } from 'playwright-core'
 import { PNG } from 'pngjs'
 import t from 'tap'
 import { build } from 'vite'
 import { exportStatic } from '../server/static/export.js'
 import { at, houseAt, makeTown } from '../server/static/test-town.js'
 import { serveFolder } from '../server/testing/file-server.js'
-import { distinctColours, pixel, settled, until } from '../server/testing/page.js'
+import { distinctColours, launchBrowser, pixel, settled, until } from '../server/testing/page.js'
 import { testStore } from '../server/testing/test-store.js'
 
 const SCREENSHOTS = fileURLToPath(new URL('../screenshots/', import.meta.url))
-const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 
 // A software renderer on a busy machine takes its time.
 t.setTimeout(220_000)
 
 t.test('an exported folder', { timeout: 220_000 }, async (t) => {
-  t.ok(CHROMIUM, 'there is a browser')
   const root = mkdtempSync('/tmp/dothi-page-')
   t.teardown(async () => rmSync(root, { recursive: true, force: true }))
   const viewerDir = join(root, 'viewer')
@@ -30,11 +27,7 @@ t.test('an exported folder', { timeout: 220_000 }, async (t) => {
   await exportStatic({ store, branch: 'main', signal: new AbortController().signal, report: () => {} }, { folder: join(root, 'site/cities/danang'), viewerDir })
 
   const site = await serveFolder(t, join(root, 'site'))
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM!,
-    args: ['--headless', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  })
-  t.teardown(() => browser.close())
+  const browser = await launchBrowser(t)
   const page = await browser.newPage({ viewport: { width: 1000, height: 640 }, reducedMotion: 'reduce', locale: 'vi-VN' })
   page.setDefaultTimeout(60_000)
   mkdirSync(SCREENSHOTS, { recursive: true })

@@ -1,19 +1,17 @@
 /** The page in a real browser over the real server: a district of two dozen houses by a river, seen, asked and flooded. */
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { chromium, type Page } from 'playwright-core'
 import { PNG } from 'pngjs'
 import t from 'tap'
 import type { Feature, FeatureStream } from '../core/feature.js'
 import { loadFeatures } from '../server/import/load.js'
 import { createScenario } from '../server/scenarios/scenario.js'
 import { STEWARD, type Store } from '../server/store/store.js'
-import { distinctColours, pixel, settled, until } from '../server/testing/page.js'
+import { distinctColours, launchBrowser, pixel, settled, until } from '../server/testing/page.js'
 import { testServer } from '../server/testing/test-store.js'
 import { storeTerrain } from '../server/terrain/terrain-store.js'
 
 const SCREENSHOTS = fileURLToPath(new URL('../screenshots/', import.meta.url))
-const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const [LON, LAT] = [108.2268, 16.0635]
 /** Degrees for metres, near enough for a district. */
 const at = (east: number, north: number): [number, number] => [LON + east / 107_000, LAT + north / 110_660]
@@ -59,14 +57,9 @@ async function district(store: Store): Promise<void> {
 t.setTimeout(220_000)
 
 t.test('the viewer', { timeout: 220_000 }, async (t) => {
-  t.ok(CHROMIUM, 'there is a browser')
   const server = await testServer(t)
   await district(server.store)
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM!,
-    args: ['--headless', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  })
-  t.teardown(() => browser.close())
+  const browser = await launchBrowser(t)
   const page = await browser.newPage({ viewport: { width: 1000, height: 640 }, reducedMotion: 'reduce', locale: 'vi-VN' })
   page.setDefaultTimeout(60_000)
   mkdirSync(SCREENSHOTS, { recursive: true })

@@ -1,6 +1,21 @@
 /** What tests of the viewer in a browser share. */
-import type { Page } from 'playwright-core'
+import { existsSync } from 'node:fs'
+import { chromium, type Browser, type Page } from 'playwright-core'
 import type { PNG } from 'pngjs'
+
+/** The browser of the machine: CHROMIUM, or where Debian and others put it. */
+const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+
+/** A browser with a software renderer, which asks nobody but us for anything; it ends with the test, which fails where there is none. */
+export async function launchBrowser(t: { ok(value: unknown, name: string): unknown; teardown(handler: () => Promise<unknown>): unknown }): Promise<Browser> {
+  t.ok(CHROMIUM, 'there is a browser')
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM!,
+    args: ['--headless', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+  t.teardown(() => browser.close())
+  return browser
+}
 
 /** Waits for an expression to hold. By evaluate, not waitForFunction: the page's own security policy forbids eval. */
 export async function until(page: Page, expression: string, milliseconds = 60_000): Promise<void> {

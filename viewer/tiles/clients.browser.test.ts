@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { extname, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
-import { chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { PNG } from 'pngjs'
 import t from 'tap'
 import { build } from 'vite'
@@ -13,9 +13,9 @@ import { geocentric } from '../../core/geometry/geocentric.js'
 import { encodeFaces, solidKeySql } from '../../server/store/appearance.js'
 import type { Store } from '../../server/store/store.js'
 import { storeTerrain } from '../../server/terrain/terrain-store.js'
+import { launchBrowser } from '../../server/testing/page.js'
 import { testServer } from '../../server/testing/test-store.js'
 
-const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const SCREENSHOTS = fileURLToPath(new URL('../../screenshots/', import.meta.url))
 const CESIUM = fileURLToPath(new URL('../../node_modules/cesium/Build/Cesium/', import.meta.url))
 const THREE_PAGE = fileURLToPath(new URL('./other-client.ts', import.meta.url))
@@ -143,15 +143,11 @@ const TILESETS = [{ kind: 'explicit', tileset: 'tileset.json' }, { kind: 'implic
 
 t.setTimeout(300_000)
 t.test('tiles load in other clients', { timeout: 300_000 }, async t => {
-  t.ok(CHROMIUM, 'there is a browser')
   const { url, store } = await testServer(t)
   await furnish(store)
   const served = await pages(await bundled(THREE_PAGE))
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM!,
-    args: ['--headless', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  })
-  t.teardown(async () => { await browser.close(); served.close() })
+  const browser = await launchBrowser(t)
+  t.teardown(async () => served.close())
   mkdirSync(SCREENSHOTS, { recursive: true })
 
   const geocentricAt = ([east, north, level]: readonly [number, number, number]) => geocentric(...at(east, north), level + GEOID_OFFSET)
