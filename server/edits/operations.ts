@@ -17,6 +17,7 @@ export const operations: readonly Operation[] = [
   {
     ...common, id: 'createFeature', method: 'post', path: ITEMS, summary: 'Add a feature. Location says where it is.',
     parameters: [COLLECTION_ID], body: { contentType: 'application/geo+json', schema: FeatureBody, limitBytes: ITEM_BYTES },
+    conformsTo: ['create-replace-delete', 'update', 'features', 'optimistic-locking-etags', 'optimistic-locking-timestamps'].map((name) => `http://www.opengis.net/spec/ogcapi-features-4/1.0/conf/${name}`),
     responses: { 201: 'The feature is there.' }, handler: createItem,
   },
   {

@@ -32,6 +32,8 @@ export interface Operation {
   /** Query parameters beyond `parameters` are handed through in `query` instead of refused (queryables). */
   readonly extraQuery?: boolean
   readonly responses?: Readonly<Record<string, string>>
+  /** Conformance classes that this operation, with its kin, implements; `/ogc/conformance` declares those of all operations. */
+  readonly conformsTo?: readonly string[]
   readonly handler: (call: Call, response: Response) => Promise<void> | void
 }
 

@@ -5,7 +5,7 @@ import { openApi } from './openapi.js'
 import { F, LANG } from './parameters.js'
 import { respond, sendText, vary } from './respond.js'
 
-/** The API's description of itself; it needs the whole table, so `createApp` adds it. */
+/** The API's description of itself: its document and its conformance classes. It needs the whole table, so `createApp` adds it. */
 export function apiOperations(others: readonly Operation[]): readonly Operation[] {
   const api: Operation = {
     id: 'getApiDefinition', method: 'get', path: '/ogc/api', branched: true, tags: ['Capabilities'],
@@ -25,8 +25,19 @@ export function apiOperations(others: readonly Operation[]): readonly Operation[
       }, OPENAPI_MEDIA)
     },
   }
-  const table = [...others, api]
-  return [api]
+  const conformance: Operation = {
+    id: 'getConformanceDeclaration', method: 'get', path: '/ogc/conformance', branched: true, tags: ['Capabilities'],
+    summary: 'Conformance classes that this API implements.', parameters: [F, LANG],
+    handler: (call, response) => respond(call, response, {
+      title: 'Conformance', crumbs: [['dothi', `${call.base}/ogc`]],
+      json: (links) => ({ links, conformsTo }),
+      html: () => html`<ul>${conformsTo.map((uri) => html`<li><code>${uri}</code></li>`)}</ul>`,
+    }),
+  }
+  const table = [...others, api, conformance]
+  // Exactly what runs, and no more: what is not in the table is not declared.
+  const conformsTo = [...new Set(table.flatMap((operation) => operation.conformsTo ?? []))]
+  return [api, conformance]
 }
 
 function byTag(operations: readonly Operation[]): [string, Operation[]][] {

@@ -5,31 +5,13 @@ import { GEOJSON_MEDIA, HTML_MEDIA, JSON_MEDIA, OPENAPI_MEDIA } from './media.js
 import { F, LANG } from './parameters.js'
 import { respond } from './respond.js'
 
-const FEATURES = 'http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/'
-const FILTERING = 'http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/'
-const CQL2 = 'http://www.opengis.net/spec/cql2/1.0/conf/'
-const TILES = 'http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/'
-
-/** Exactly what runs, and no more. */
-export const CONFORMANCE: readonly string[] = [
-  ...['core', 'json', 'html', 'oas30', 'landing-page'].map((name) => `http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/${name}`),
-  'http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections',
-  ...['core', 'geojson', 'html', 'oas30'].map((name) => FEATURES + name),
-  'http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs',
-  ...['filter', 'features-filter', 'queryables', 'queryables-query-parameters'].map((name) => FILTERING + name),
-  ...['cql2-text', 'cql2-json', 'basic-cql2', 'advanced-comparison-operators', 'case-insensitive-comparison', 'accent-insensitive-comparison', 'basic-spatial-functions', 'basic-spatial-functions-plus', 'spatial-functions', 'temporal-functions', 'array-functions', 'property-property', 'functions', 'arithmetic'].map((name) => CQL2 + name),
-  ...['create-replace-delete', 'update', 'features', 'optimistic-locking-etags', 'optimistic-locking-timestamps'].map((name) => `http://www.opengis.net/spec/ogcapi-features-4/1.0/conf/${name}`),
-  // QGIS reads the schema only under the first of these twins, others only under the second.
-  'http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/schemas',
-  'http://www.opengis.net/spec/ogcapi-common-3/1.0/conf/schemas',
-  ...['core', 'tileset', 'tilesets-list', 'dataset-tilesets', 'geodata-tilesets', 'collections-selection', 'mvt', 'oas30'].map((name) => TILES + name),
-  ...['tilematrixset', 'tilesetmetadata', 'tilematrixsetlimits', 'json-tilematrixset', 'json-tilesetmetadata', 'json-tilematrixsetlimits'].map((name) => `http://www.opengis.net/spec/tms/2.0/conf/${name}`),
-]
+const COMMON = 'http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/'
 
 export const landingOperations: readonly Operation[] = [
   {
     id: 'getLandingPage', method: 'get', path: '/ogc', branched: true, tags: ['Capabilities'],
     summary: 'Landing page: where everything is.', parameters: [F, LANG],
+    conformsTo: ['core', 'json', 'html', 'oas30', 'landing-page'].map((name) => COMMON + name),
     handler: async (call, response) => {
       const city = await call.app.store.city()
       const ogc = `${call.base}/ogc`
@@ -63,14 +45,5 @@ export const landingOperations: readonly Operation[] = [
         jsonLd: { '@context': 'https://schema.org', '@type': 'DataCatalog', name: city.name, description, url: ogc, encodingFormat: GEOJSON_MEDIA.type },
       })
     },
-  },
-  {
-    id: 'getConformanceDeclaration', method: 'get', path: '/ogc/conformance', branched: true, tags: ['Capabilities'],
-    summary: 'Conformance classes that this API implements.', parameters: [F, LANG],
-    handler: (call, response) => respond(call, response, {
-      title: 'Conformance', crumbs: [['dothi', `${call.base}/ogc`]],
-      json: (links) => ({ links, conformsTo: CONFORMANCE }),
-      html: () => html`<ul>${CONFORMANCE.map((uri) => html`<li><code>${uri}</code></li>`)}</ul>`,
-    }),
   },
 ]

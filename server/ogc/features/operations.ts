@@ -5,18 +5,27 @@ import { getCollection, getCollections, getSchema } from './collections.js'
 import { getItem, getItems } from './items.js'
 
 const common = { method: 'get', branched: true } as const
+const SPEC = 'http://www.opengis.net/spec'
+const classes = (spec: string, ...names: string[]) => names.map((name) => `${SPEC}/${spec}/conf/${name}`)
 
 export const featureOperations: readonly Operation[] = [
-  { ...common, id: 'getCollections', path: '/ogc/collections', tags: ['Collections'], summary: 'The layers of the city.', parameters: [F, LANG], handler: getCollections },
+  { ...common, id: 'getCollections', path: '/ogc/collections', tags: ['Collections'], summary: 'The layers of the city.', parameters: [F, LANG], conformsTo: classes('ogcapi-common-2/1.0', 'collections'), handler: getCollections },
   { ...common, id: 'describeCollection', path: '/ogc/collections/{collectionId}', tags: ['Collections'], summary: 'One layer: extent, CRSs, links.', parameters: [COLLECTION_ID, F, LANG], handler: getCollection },
-  { ...common, id: 'getSchema', path: '/ogc/collections/{collectionId}/schema', tags: ['Collections'], summary: 'JSON Schema of the features.', parameters: [COLLECTION_ID, F, LANG], handler: getSchema('schema') },
+  { ...common, id: 'getSchema', path: '/ogc/collections/{collectionId}/schema', tags: ['Collections'], summary: 'JSON Schema of the features.', parameters: [COLLECTION_ID, F, LANG],
+    // QGIS reads the schema only under the first of these twins, others only under the second.
+    conformsTo: [...classes('ogcapi-features-5/1.0', 'schemas'), ...classes('ogcapi-common-3/1.0', 'schemas')], handler: getSchema('schema') },
   { ...common, id: 'getGeoJsonSchema', path: '/ogc/collections/{collectionId}/schema/geojson', tags: ['Collections'], summary: 'JSON Schema of the features as GeoJSON.', parameters: [COLLECTION_ID, F, LANG], handler: getSchema('geojson') },
-  { ...common, id: 'getQueryables', path: '/ogc/collections/{collectionId}/queryables', tags: ['Collections'], summary: 'What filter and query parameters may name.', parameters: [COLLECTION_ID, F, LANG], handler: getSchema('queryables') },
+  { ...common, id: 'getQueryables', path: '/ogc/collections/{collectionId}/queryables', tags: ['Collections'], summary: 'What filter and query parameters may name.', parameters: [COLLECTION_ID, F, LANG], conformsTo: classes('ogcapi-features-3/1.0', 'queryables', 'queryables-query-parameters'), handler: getSchema('queryables') },
   { ...common, id: 'getFunctions', path: '/ogc/functions', tags: ['Collections'], summary: 'Functions that filters may use.', parameters: [F, LANG], handler: getFunctions },
   {
     ...common, id: 'getFeatures', path: '/ogc/collections/{collectionId}/items', tags: ['Features'], extraQuery: true,
     summary: 'Features, page by page. Every queryable is a query parameter too.',
     parameters: [COLLECTION_ID, LIMIT, BBOX, BBOX_CRS, CRS, DATETIME, AS_OF, RUN, FILTER, FILTER_LANG, FILTER_CRS, PROPERTIES, CURSOR, F, LANG],
+    conformsTo: [
+      ...classes('ogcapi-features-1/1.0', 'core', 'geojson', 'html', 'oas30'), ...classes('ogcapi-features-2/1.0', 'crs'), ...classes('ogcapi-features-3/1.0', 'filter', 'features-filter'),
+      ...classes('cql2/1.0', 'cql2-text', 'cql2-json', 'basic-cql2', 'advanced-comparison-operators', 'case-insensitive-comparison', 'accent-insensitive-comparison', 'basic-spatial-functions',
+        'basic-spatial-functions-plus', 'spatial-functions', 'temporal-functions', 'array-functions', 'property-property', 'functions', 'arithmetic'),
+    ],
     handler: getItems,
   },
   {

@@ -42,12 +42,14 @@ async function postWarm(call: Call, response: Response): Promise<void> {
 }
 
 export const tileOperations: readonly Operation[] = [
-  { ...common, id: 'getTileMatrixSets', path: '/ogc/tileMatrixSets', summary: 'Tile matrix sets.', parameters: [F, LANG], handler: getMatrixSets },
+  { ...common, id: 'getTileMatrixSets', path: '/ogc/tileMatrixSets', summary: 'Tile matrix sets.', parameters: [F, LANG],
+    conformsTo: ['tilematrixset', 'tilesetmetadata', 'tilematrixsetlimits', 'json-tilematrixset', 'json-tilesetmetadata', 'json-tilematrixsetlimits'].map((name) => `http://www.opengis.net/spec/tms/2.0/conf/${name}`), handler: getMatrixSets },
   { ...common, id: 'getTileMatrixSet', path: '/ogc/tileMatrixSets/{tileMatrixSetId}', summary: 'Definition of a tile matrix set.', parameters: [MATRIX_SET, F, LANG], handler: getMatrixSet },
   { ...common, id: '.dataset.vector.getTileSetsList', path: '/ogc/tiles', summary: 'Tile sets of the whole city.', parameters: [COLLECTIONS, F, LANG], handler: (call, response) => getTilesets(call, response, 'dataset') },
   { ...common, id: '.dataset.vector.getTileSet', path: '/ogc/tiles/{tileMatrixSetId}', summary: 'A tile set of the whole city.', parameters: [MATRIX_SET, COLLECTIONS, F, LANG], handler: (call, response) => getTileset(call, response, 'dataset') },
   { ...common, id: '.dataset.vector.getTileJson', path: '/ogc/tiles/{tileMatrixSetId}/tilejson', summary: 'TileJSON of the whole city.', parameters: [MATRIX_SET, COLLECTIONS, AS_OF, RUN, F, LANG], handler: getTileJson },
-  { ...common, id: '.dataset.vector.getTile', path: '/ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}', summary: 'A vector tile of several layers.', parameters: [...tile, COLLECTIONS, WANTED, AS_OF, RUN, TILE_F], handler: getDatasetTile },
+  { ...common, id: '.dataset.vector.getTile', path: '/ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}', summary: 'A vector tile of several layers.', parameters: [...tile, COLLECTIONS, WANTED, AS_OF, RUN, TILE_F],
+    conformsTo: ['core', 'tileset', 'tilesets-list', 'dataset-tilesets', 'geodata-tilesets', 'collections-selection', 'mvt', 'oas30'].map((name) => `http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/${name}`), handler: getDatasetTile },
   { ...common, id: '.collection.vector.getTileSetsList', path: '/ogc/collections/{collectionId}/tiles', summary: 'Tile sets of a layer.', parameters: [COLLECTION_ID, F, LANG], handler: (call, response) => getTilesets(call, response, 'collection') },
   { ...common, id: '.collection.vector.getTileSet', path: '/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}', summary: 'A tile set of a layer.', parameters: [COLLECTION_ID, MATRIX_SET, F, LANG], handler: (call, response) => getTileset(call, response, 'collection') },
   { ...common, id: '.collection.vector.getTileJson', path: '/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}/tilejson', summary: 'TileJSON of a layer.', parameters: [COLLECTION_ID, MATRIX_SET, AS_OF, RUN, F, LANG], handler: getTileJson },
