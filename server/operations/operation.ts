@@ -16,6 +16,14 @@ export interface Parameter {
   readonly required?: boolean
 }
 
+/** What an answer of one status is. */
+export interface Answer {
+  readonly description: string
+  /** By media type, what the body holds; `{}` where no schema tells it (tiles, files). None: there is no body. */
+  readonly content?: Readonly<Record<string, TSchema | Readonly<Record<string, unknown>>>>
+  readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: TSchema }>>
+}
+
 export interface Operation {
   readonly id: string
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete'
@@ -31,7 +39,8 @@ export interface Operation {
   readonly branched?: boolean
   /** Query parameters beyond `parameters` are handed through in `query` instead of refused (queryables). */
   readonly extraQuery?: boolean
-  readonly responses?: Readonly<Record<string, string>>
+  /** By status; a sentence alone where there is no body. Problems need no entry: every operation may answer with them. Schemas: ogc/common/schemas.ts. */
+  readonly responses?: Readonly<Record<string, string | Answer>>
   /** Conformance classes that this operation, with its kin, implements; `/ogc/conformance` declares those of all operations. */
   readonly conformsTo?: readonly string[]
   readonly handler: (call: Call, response: Response) => Promise<void> | void
