@@ -7,7 +7,7 @@ import { linkHeader, here, type Link } from '../ogc/common/links.js'
 import { GEOJSON_MEDIA } from '../ogc/common/media.js'
 import { cacheControl, vary } from '../ogc/common/respond.js'
 import { parseAsOf } from '../ogc/common/time.js'
-import { decodeCursor, encodeCursor } from '../ogc/features/cursor.js'
+import { cursorAfter, idAfter } from '../ogc/features/cursor.js'
 import { layerOf } from '../ogc/features/layers.js'
 import type { Call } from '../operations/operation.js'
 import type { BBox } from '../../core/bbox.js'
@@ -74,7 +74,7 @@ export async function getDiff(call: Call, response: Response): Promise<void> {
   const now = await pinned(store, reader, 'now')
   const query = { layer, branch, reader, from: from ?? now, to: to ?? now, bbox: boxOf(params.bbox) }
   if (query.from > query.to) throw badParameter('from', `The difference runs forward in time: “from” (revision ${query.from}) is later than “to” (revision ${query.to}).`)
-  const batches = layerDiff(store, query, decodeCursor(params.cursor))
+  const batches = layerDiff(store, query, idAfter(params.cursor))
   let batch = await batches.next() // what can go wrong still has a status to say so
   fresh(call, response).set('Content-Type', GEOJSON_MEDIA.type)
   response.write(`{"type":"FeatureCollection","from":${query.from},"to":${query.to},"features":[`)
@@ -91,7 +91,7 @@ export async function getDiff(call: Call, response: Response): Promise<void> {
     last = page[page.length - 1]?.id ?? last
   }
   // The next page stands on the same two revisions, whatever is written meanwhile.
-  const next = { href: here(call, { from: String(query.from), to: String(query.to), cursor: encodeCursor(last ?? 0) }), rel: 'next', type: GEOJSON_MEDIA.type }
+  const next = { href: here(call, { from: String(query.from), to: String(query.to), cursor: cursorAfter(last ?? 0) }), rel: 'next', type: GEOJSON_MEDIA.type }
   const links: Link[] = [{ href: here(call), rel: 'self', type: GEOJSON_MEDIA.type }, ...(more ? [next] : [])]
   response.end(`],"numberReturned":${returned},"links":${JSON.stringify(links)}}`)
 }

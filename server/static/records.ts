@@ -62,7 +62,7 @@ const queryOf = ({ store, branch }: Plan, { layer }: PlannedLayer, asOf: AsOf): 
 async function readStretch({ store }: Plan, query: ItemsQuery, chunks: readonly Chunk[]): Promise<Map<number, string>> {
   const parts = new Map<number, string[]>(chunks.map(({ chunk }) => [chunk, []]))
   const count = chunks.reduce((sum, { rows }) => sum + rows, 0)
-  for await (const rows of featureBatches(store, query, chunks[0]!.chunk * CHUNK - 1, count))
+  for await (const rows of featureBatches(store, query, { after: { id: chunks[0]!.chunk * CHUNK - 1, values: [] } }, count))
     for (const { id, feature } of rows) parts.get(Math.floor(id / CHUNK))?.push(`"${id}":${feature}`)
   return new Map([...parts].map(([chunk, features]) => [chunk, `{${features.join(',\n')}}`]))
 }

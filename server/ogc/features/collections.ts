@@ -2,10 +2,11 @@ import type { Response } from 'express'
 import type { BBox } from '../../../core/bbox.js'
 import type { Layer } from '../../../layers/layer.js'
 import type { Call } from '../../operations/operation.js'
-import { html, linkList } from '../common/html.js'
+import { html, linkList, type Html } from '../common/html.js'
 import { REL, type Link } from '../common/links.js'
 import { GEOJSON_MEDIA, HTML_MEDIA, JSON_MEDIA, language, SCHEMA_MEDIA, type Language } from '../common/media.js'
 import { collectionsCrumbs, respond } from '../common/respond.js'
+import { otherCollections } from '../other-collections.js'
 import { copyLines } from './items-html.js'
 import { crssOf, layerOf, layersOf, propertiesOf, storageCrs } from './layers.js'
 import { mapSvg } from './map-svg.js'
@@ -13,28 +14,43 @@ import { featureSchema, geoJsonSchema, queryablesSchema } from './schema.js'
 
 type Summary = Awaited<ReturnType<Call['app']['store']['layerSummary']>>
 
+/** A collection that is no layer of features, such as a coverage; other-collections.ts lists those that the reader sees here. */
+export interface OtherCollection {
+  readonly id: string
+  /** As it stands in the list and alone; `own` are its self and alternate links. */
+  describe(call: Call, lang: Language, own: readonly Link[]): OtherDescription | Promise<OtherDescription>
+  /** What its page shows below the description. */
+  html?(call: Call, lang: Language): Html
+}
+interface OtherDescription { readonly id: string; readonly title: string; readonly description: string; readonly links: readonly Link[] }
+
 /** `GET /collections`. */
 export async function getCollections(call: Call, response: Response): Promise<void> {
   const lang = language(call.request, call.params.lang)
   const layers = layersOf(call)
   const summaries = await Promise.all(layers.map((layer) => call.app.store.layerSummary(layer, call.branch)))
+  // Behind those with features, which conformance suites expect of the first twenty.
+  const others = await Promise.all((await otherCollections(call)).map((other) => other.describe(call, lang, selfAndPage(call, other.id))))
   const title = lang === 'vi' ? 'Tập dữ liệu' : 'Collections'
   respond(call, response, {
     title, crumbs: [['dothi', `${call.base}/ogc`]],
     json: (links) => ({
       links,
       crs: crssOf(layers[0] ?? ({} as Layer)).map(({ uri }) => uri),
-      collections: layers.map((layer, i) => describe(call, layer, summaries[i]!, lang, [])),
+      collections: [...layers.map((layer, i) => describe(call, layer, summaries[i]!, lang, [])), ...others],
     }),
     html: () => html`<div class="cards">${layers.map((layer, i) => html`<a class="card" href="${call.base}/ogc/collections/${layer.id}">
       <b>${layer.title[lang]}</b> <small>${layer.id}</small><br>${layer.description[lang]}<br>
-      <small>${summaries[i]!.count.toLocaleString(lang)} ${lang === 'vi' ? 'đối tượng' : 'features'}</small></a>`)}</div>`,
+      <small>${summaries[i]!.count.toLocaleString(lang)} ${lang === 'vi' ? 'đối tượng' : 'features'}</small></a>`)}${others.map(({ id, title: name, description }) => html`<a class="card" href="${call.base}/ogc/collections/${id}">
+      <b>${name}</b> <small>${id}</small><br>${description}</a>`)}</div>`,
   })
 }
 
 /** `GET /collections/{c}`. */
 export async function getCollection(call: Call, response: Response): Promise<void> {
   const lang = language(call.request, call.params.lang)
+  const other = (await otherCollections(call)).find(({ id }) => id === call.params.collectionId)
+  if (other) return respondOther(call, response, other, lang)
   const layer = layerOf(call)
   const summary = await call.app.store.layerSummary(layer, call.branch)
   const own = `${call.base}/ogc/collections/${layer.id}`
@@ -52,6 +68,21 @@ export async function getCollection(call: Call, response: Response): Promise<voi
     jsonLd: { '@context': 'https://schema.org', '@type': 'Dataset', name: layer.title[lang], description: layer.description[lang], url: own, license: layer.licence, dateModified: summary.updated?.toISOString() },
   })
 }
+
+async function respondOther(call: Call, response: Response, other: OtherCollection, lang: Language): Promise<void> {
+  const { title, description, ...rest } = await other.describe(call, lang, [])
+  respond(call, response, {
+    title, crumbs: collectionsCrumbs(call, lang),
+    links: rest.links,
+    json: (links) => ({ ...rest, title, description, links }),
+    html: () => html`<p>${description}</p>${other.html?.(call, lang) ?? ''}`,
+  })
+}
+
+const selfAndPage = (call: Call, id: string): Link[] => [
+  { href: `${call.base}/ogc/collections/${id}?f=json`, rel: 'self', type: JSON_MEDIA.type },
+  { href: `${call.base}/ogc/collections/${id}?f=html`, rel: 'alternate', type: HTML_MEDIA.type },
+]
 
 /** The same words in the list and alone; extents come from summaries, never live. */
 function describe(call: Call, layer: Layer, summary: Summary, lang: Language, own: readonly Link[]): unknown {

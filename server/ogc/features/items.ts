@@ -1,29 +1,34 @@
-import { once } from 'node:events'
 import type { Response } from 'express'
 import { notFound } from '../../errors.js'
 import { goneProblem } from '../../history/division.js'
 import { timed } from '../../http/timing.js'
 import type { Call } from '../../operations/operation.js'
-import { here, linkHeader, selfLinks, type Link } from '../common/links.js'
-import { GEOJSON_MEDIA, HTML_MEDIA, JSON_MEDIA, language, negotiate, type Language } from '../common/media.js'
-import { sendText, vary } from '../common/respond.js'
+import { here, selfLinks, type Link } from '../common/links.js'
+import { JSON_MEDIA, language, negotiate } from '../common/media.js'
+import { vary } from '../common/respond.js'
 import { parseAsOf } from '../common/time.js'
-import { decodeCursor, encodeCursor } from './cursor.js'
-import { itemPage, itemsPage } from './items-html.js'
+import { decodeCursor, encodeCursor, type Cursor } from './cursor.js'
+import { ITEM_FORMATS, type ItemFormat } from './formats.js'
 import { layerOf } from './layers.js'
 import { crsOf, itemsQuery, selectedProperties, type ItemsQuery } from './query.js'
-import { countMatches, featureBatches, featureRow, type FeatureRow } from './rows.js'
+import { countMatches, featureRow, windowOf } from './rows.js'
 import { etag, isFixed, itemEtag, notModified, schemaVersion, setValidators } from './validator.js'
 
-const OFFERS = [GEOJSON_MEDIA, HTML_MEDIA]
+const OFFERS = ITEM_FORMATS.map(({ media }) => media)
+
+function formatOf(call: Call): ItemFormat {
+  const media = negotiate(call.request, call.params.f, OFFERS)
+  return ITEM_FORMATS.find((format) => format.media === media)!
+}
 
 /** `GET /collections/{c}/items`: a page of features, streamed. */
 export async function getItems(call: Call, response: Response): Promise<void> {
   const layer = layerOf(call)
-  const media = negotiate(call.request, call.params.f, OFFERS)
+  const format = formatOf(call)
+  const { media } = format
   const lang = language(call.request, call.params.lang)
   const query = await itemsQuery(call, layer)
-  const after = decodeCursor(call.params.cursor)
+  const start = decodeCursor(call.params.cursor)
   vary(response, lang)
   response.setHeader('Content-Crs', `<${query.crs.uri}>`)
 
@@ -35,61 +40,24 @@ export async function getItems(call: Call, response: Response): Promise<void> {
   const limit = call.params.limit as number
   const matched = await timed(response, 'count', () => countMatches(store, query))
   if (matched !== undefined) response.setHeader('OGC-NumberMatched', String(matched))
-  const batches = featureBatches(store, query, after, limit + 1)
-  const links = (more: FeatureRow | undefined): Link[] => [
-    ...selfLinks(call, media, OFFERS, layer.title[lang]),
-    ...(more ? [{ href: here(call, { cursor: encodeCursor(more.id), f: media.f }), rel: 'next', type: media.type, title: lang === 'vi' ? 'Trang sau' : 'Next page' }] : []),
-    { href: `${call.base}/ogc/collections/${layer.id}`, rel: 'collection', type: JSON_MEDIA.type, title: layer.title[lang] },
-  ]
-  if (media === HTML_MEDIA) return sendPage(call, response, query, batches, { limit, matched, lang, links })
-  await stream(call, response, batches, { limit, matched, links })
-}
-
-interface Paging { readonly limit: number; readonly matched: number | undefined; readonly links: (last: FeatureRow | undefined) => Link[] }
-
-/** Writes features as they come; the counts and links that need the whole page stand at its end. */
-async function stream(call: Call, response: Response, batches: AsyncGenerator<readonly FeatureRow[]>, { limit, matched, links }: Paging): Promise<void> {
-  // The first batch before the first byte: what can go wrong still has a status to say so.
-  let batch = await timed(response, 'query', () => batches.next())
-  response.setHeader('Content-Type', GEOJSON_MEDIA.type)
-  if (call.request.method === 'HEAD') return void response.end()
-  response.write(`{"type":"FeatureCollection","timeStamp":"${new Date().toISOString()}",${matched === undefined ? '' : `"numberMatched":${matched},`}"features":[`)
-  let returned = 0
-  let last: FeatureRow | undefined
-  let more = false
-  for (; !batch.done; batch = await batches.next()) {
-    const page = batch.value.slice(0, limit - returned)
-    more = batch.value.length > page.length
-    const text = page.map(({ feature }) => feature).join(',\n')
-    if (text) await write(call, response, (returned > 0 ? ',\n' : '') + text)
-    returned += page.length
-    last = page[page.length - 1] ?? last
-    if (call.signal.aborted) return
-  }
-  response.end(`],"numberReturned":${returned},"links":${JSON.stringify(links(more ? last : undefined))}}`)
-}
-
-/** Waits where the client reads slower than the database writes. */
-async function write(call: Call, response: Response, text: string): Promise<void> {
-  if (!response.write(text)) await once(response, 'drain', { signal: call.signal }).catch(() => {})
-}
-
-async function sendPage(
-  call: Call, response: Response, query: ItemsQuery, batches: AsyncGenerator<readonly FeatureRow[]>, { limit, matched, lang, links }: Paging & { lang: Language },
-): Promise<void> {
-  const rows: FeatureRow[] = []
-  for await (const batch of batches) rows.push(...batch)
-  const page = rows.slice(0, limit)
-  const all = links(rows.length > limit ? page[page.length - 1] : undefined)
-  response.setHeader('Link', linkHeader(all.filter(({ rel }) => rel !== 'collection')))
-  const features = page.map(({ feature }) => JSON.parse(feature))
-  sendText(response, 'text/html; charset=utf-8', itemsPage(call, query, features, { matched, lang, limit, next: all.find(({ rel }) => rel === 'next')?.href }))
+  const vi = lang === 'vi'
+  const beside = (rel: string, title: string, cursor: Cursor | undefined): Link[] =>
+    (cursor ? [{ href: here(call, { cursor: encodeCursor(cursor), f: media.f }), rel, type: media.type, title }] : [])
+  await format.write(call, response, {
+    query, limit, matched, lang, window: await windowOf(store, query, start, limit),
+    links: ({ next, prev }) => [
+      ...selfLinks(call, media, OFFERS, layer.title[lang]),
+      ...beside('next', vi ? 'Trang sau' : 'Next page', next), ...beside('prev', vi ? 'Trang trước' : 'Previous page', prev),
+      { href: `${call.base}/ogc/collections/${layer.id}`, rel: 'collection', type: JSON_MEDIA.type, title: layer.title[lang] },
+    ],
+  })
 }
 
 /** `GET /collections/{c}/items/{id}`. */
 export async function getItem(call: Call, response: Response): Promise<void> {
   const layer = layerOf(call)
-  const media = negotiate(call.request, call.params.f, OFFERS)
+  const format = formatOf(call)
+  const { media } = format
   const lang = language(call.request, call.params.lang)
   const crs = crsOf(call.params.crs, 'crs', layer)
   const properties = selectedProperties(layer, call)
@@ -109,10 +77,6 @@ export async function getItem(call: Call, response: Response): Promise<void> {
     { href: `${call.base}/ogc/collections/${layer.id}`, rel: 'collection', type: JSON_MEDIA.type, title: layer.title[lang] },
     ...(layer.kind === 'city' ? [{ href: `${call.base}/ogc/collections/${layer.id}/items/${row.id}/versions`, rel: 'version-history', type: JSON_MEDIA.type }] : []),
   ]
-  if (media === HTML_MEDIA) {
-    response.setHeader('Link', linkHeader(links))
-    return sendText(response, 'text/html; charset=utf-8', itemPage(call, query, JSON.parse(row.feature), lang))
-  }
-  sendText(response, GEOJSON_MEDIA.type, `${row.feature.slice(0, -1)},"links":${JSON.stringify(links)}}`)
+  if (format.writeItem) return format.writeItem(call, response, { query, row, lang, links })
+  await format.write(call, response, { query: { ...query, only: row.id }, limit: 1, matched: 1, window: {}, lang, links: () => links })
 }
-

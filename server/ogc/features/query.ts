@@ -15,6 +15,7 @@ import { queryables } from '../../store/filter-sql.js'
 import type { ViewArgs } from '../../store/store.js'
 import { asOfEnd, intervalStart, parseAsOf, parseDatetime } from '../common/time.js'
 import { crssOf, propertiesOf } from './layers.js'
+import type { SortKey } from './order.js'
 
 export interface ItemsQuery {
   readonly layer: Layer
@@ -26,6 +27,10 @@ export interface ItemsQuery {
   readonly properties: readonly Column[]
   /** True where every present row of the branch matches, so that the layer's summary knows the count. */
   readonly whole: boolean
+  /** Order of the rows, before their ids. */
+  readonly sort?: readonly SortKey[]
+  /** The one feature that is wanted. */
+  readonly only?: number
 }
 
 /** What of a call says which rows are wanted. */

@@ -1,5 +1,5 @@
 /** Rows of a view as GeoJSON text, made in the database. */
-import { sql, type RawBuilder } from 'kysely'
+import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import type { Crs } from '../../../core/crs.js'
 import type { Column, Layer } from '../../../layers/layer.js'
 import { boxSql, filterToSql, ROWS } from '../../store/filter-sql.js'
@@ -7,43 +7,85 @@ import { visibleColumns } from '../../store/rights.js'
 import type { Store, View } from '../../store/store.js'
 import { storeColumnNames } from '../../store/tables.js'
 import { revisionAsOf } from '../../store/view.js'
+import type { Cursor, Place } from './cursor.js'
+import type { ItemsPage, Neighbours } from './formats.js'
+import { orderSql, placeColumns, placeOf, withinSql, type Window } from './order.js'
 import type { ItemsQuery } from './query.js'
 
-export interface FeatureRow { readonly id: number; readonly revision: number; readonly feature: string; readonly at: Date | null }
+export interface FeatureRow { readonly id: number; readonly revision: number; readonly feature: string; readonly at: Date | null; readonly place: Place }
 
 /** Rows per statement: enough to be fast, few enough to keep memory flat and the socket fed. */
 const BATCH = 2000
 
 /**
- * Pages of features in the order of their ids, after `after`, at most `count`. Keyset: each batch starts where the last ended,
+ * Features in the query's order, within the window, at most `count`. Keyset: each batch starts where the last ended,
  * so that rows that come and go meanwhile neither repeat nor hide others.
  */
-export async function* featureBatches(store: Store, query: ItemsQuery, after: number, count: number): AsyncGenerator<readonly FeatureRow[]> {
-  let [last, left] = [after, count]
-  while (left > 0) {
-    const rows = await featureRows(store, query, sql`v.id > ${last}::int8`, Math.min(left, BATCH))
+export async function* featureBatches(store: Store, query: ItemsQuery, window: Window, count: number): AsyncGenerator<readonly FeatureRow[]> {
+  let { after } = window
+  for (let left = count; left > 0;) {
+    const size = Math.min(left, BATCH)
+    const rows = await featureRows(store, query, { ...window, after }, size)
     if (rows.length > 0) yield rows
-    if (rows.length < Math.min(left, BATCH)) return
+    if (rows.length < size) return
     left -= rows.length
-    last = rows[rows.length - 1]!.id
+    after = rows[rows.length - 1]!.place
   }
 }
 
 /** The feature with this id; undefined when the view has none. */
 export async function featureRow(store: Store, query: ItemsQuery, id: number): Promise<FeatureRow | undefined> {
-  return (await featureRows(store, query, sql`v.id = ${id}::int8`, 1))[0]
+  return (await featureRows(store, { ...query, only: id }, {}, 1))[0]
 }
 
-async function featureRows(store: Store, query: ItemsQuery, condition: RawBuilder<unknown>, limit: number): Promise<FeatureRow[]> {
-  const { view, crs, layer, properties } = query
+async function featureRows(store: Store, query: ItemsQuery, window: Window, limit: number): Promise<FeatureRow[]> {
+  const { view, crs, layer, properties, sort = [] } = query
   const rows = await rowsOf(store, query)
-  const { rows: found } = await sql<FeatureRow>`
-    select v.id, v.revision, v.valid_from as at,
+  const { rows: found } = await sql<Omit<FeatureRow, 'place'> & Record<string, string | null>>`
+    select v.id, v.revision, v.valid_from as at, ${placeColumns(sort)}
       '{"type":"Feature","id":' || v.id || ',"geometry":' || coalesce(st_asgeojson(${geometrySql(layer, crs)}, ${sql.lit(crs.digits)}, 0), 'null')
         || ',"properties":' || ${propertiesSql(properties)} || '}' as feature
     from ${rows} as v
-    where ${condition} order by v.id limit ${limit}`.execute(store.pool(view.reader.clearance))
-  return found
+    where ${within(query, window)} order by ${orderSql(sort)} limit ${limit}`.execute(store.pool(view.reader.clearance))
+  return found.map((row) => ({ ...row, place: placeOf(row, sort) }) as unknown as FeatureRow)
+}
+
+/** A page as a relation with the view's columns; where its rows leave it for somewhere else, say `order` of it again: `from ${rows} as v order by ${order}`. */
+export async function pageRows(store: Store, { query, window, limit }: Pick<ItemsPage, 'query' | 'window' | 'limit'>): Promise<{ rows: RawBuilder<unknown>; order: RawBuilder<unknown> }> {
+  const order = orderSql(query.sort)
+  return { rows: sql`(select v.* from ${await rowsOf(store, query)} as v where ${within(query, window)} order by ${order} limit ${limit})`, order }
+}
+
+/** The pages beside a page that is not read yet. */
+export async function pageNeighbours(store: Store, { query, window, limit }: Pick<ItemsPage, 'query' | 'window' | 'limit'>): Promise<Neighbours> {
+  const first = window.after && (await places(store, query, window, { limit: 1 }))[0]
+  const [last, beyond] = await places(store, query, window, { offset: limit - 1, limit: 2 })
+  return neighbours(window, first, last, beyond !== undefined)
+}
+
+/** What stands before the first and behind the last row of a page. */
+export function neighbours({ after, before }: Window, first: Place | undefined, last: Place | undefined, more: boolean): Neighbours {
+  return {
+    ...(last && (more || before) && { next: { side: 'after', place: last } }),
+    ...(first && after && { prev: { side: 'before', place: first } }),
+  }
+}
+
+/** Where a page of `limit` rows lies. One that ends before a place begins as many rows earlier. */
+export async function windowOf(store: Store, query: ItemsQuery, start: Cursor | undefined, limit: number): Promise<Window> {
+  if (!start) return {}
+  if (start.side === 'after') return { after: start.place }
+  const [after] = await places(store, query, { before: start.place }, { offset: limit, limit: 1, backwards: true })
+  return { after, before: start.place }
+}
+
+async function places(store: Store, query: ItemsQuery, window: Window, { offset = 0, limit, backwards = false }: { offset?: number; limit: number; backwards?: boolean }): Promise<Place[]> {
+  const { view, sort = [] } = query
+  const rows = await rowsOf(store, { ...query, properties: query.properties.filter(({ name }) => sort.some((key) => key.name === name)) })
+  const { rows: found } = await sql<{ id: number } & Record<string, string | null>>`
+    select ${placeColumns(sort)} v.id from ${rows} as v where ${within(query, window)}
+    order by ${orderSql(sort, backwards)} limit ${limit} offset ${offset}`.execute(store.pool(view.reader.clearance))
+  return found.map((row) => placeOf(row, sort))
 }
 
 /** The view; over an interval also the features that were retired in it, each by its last version. */
@@ -66,6 +108,9 @@ async function rowsOf(store: Store, { view, since, layer, properties }: ItemsQue
     order by h.id, h.revision desc) as ${sql.ref(ROWS)}
   where not exists (select from ${still} as s where s.id = ${sql.ref(`${ROWS}.id`)}) and ${sql.join(conditions, sql` and `)})`
 }
+
+/** The rows of a window, or the one row that is wanted. */
+const within = ({ sort = [], only }: ItemsQuery, window: Window) => (only === undefined ? withinSql(sort, window) : sql<SqlBool>`v.id = ${only}::int8`)
 
 function propertiesSql(properties: readonly Column[]): RawBuilder<string> {
   if (properties.length === 0) return sql`'{}'`
