@@ -1,4 +1,5 @@
 import { text, wardCode } from './columns.js'
+import { keywords, LAND_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const addresses: Layer = {
@@ -35,4 +36,5 @@ export const addresses: Layer = {
   zoom: { min: 16, max: 18 },
   sources: [{ source: 'osm', when: { 'addr:housenumber': '*' }, columns: { so_nha: 'addr:housenumber', duong: ['addr:street', 'addr:place'], full_address: ['addr:full', 'addr:housenumber'], toa_nha: ['addr:housename', 'name'], can_ho: 'addr:unit', tang: 'addr:floor' } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: LAND_OWNER, updateFrequency: 'continual', keywords: keywords(['số nhà', 'house number'], ['đường', 'street']),
 }

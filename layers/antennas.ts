@@ -1,4 +1,5 @@
 import { assetCode, codes, number, text, wardCode } from './columns.js'
+import { keywords, TELECOM_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const antennas: Layer = {
@@ -21,4 +22,5 @@ export const antennas: Layer = {
   zoom: { min: 14, max: 18 },
   sources: [{ source: 'osm', when: { man_made: ['mast', 'antenna', 'communications_tower'] }, columns: { operator: 'operator', kind: '=mast', mast_height_m: 'height', code: 'ref' } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: TELECOM_OWNER, updateFrequency: 'irregular', keywords: keywords(['viễn thông', 'telecommunications'], ['trạm BTS', 'base station']),
 }

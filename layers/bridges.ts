@@ -1,4 +1,5 @@
 import { ascending, assetCode, codes, integer, number, text } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const bridges: Layer = {
@@ -33,4 +34,5 @@ export const bridges: Layer = {
     { source: 'citygml', when: { type: ['Bridge', 'BridgePart'] }, columns: { code: ['gml:id', 'id'], name: 'gml:name', year_built: 'yearOfConstruction' } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['cầu', 'bridge'], ['giao thông', 'transport']),
 }

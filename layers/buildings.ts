@@ -1,4 +1,5 @@
 import { assetCode, codes, integer, number, relation, text, wardCode } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const BUILDING_USE = codes({
@@ -76,4 +77,5 @@ export const buildings: Layer = {
     },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'continual', keywords: keywords(['nhà', 'house'], ['chiều cao', 'height'], ['3D', '3D'], ['số tầng', 'storeys']),
 }

@@ -1,4 +1,5 @@
 import { assetCode, codes, number, text, wardCode } from './columns.js'
+import { keywords, TELECOM_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const cameras: Layer = {
@@ -25,4 +26,5 @@ export const cameras: Layer = {
     { source: 'dc', when: { CAMERAID: '*' }, columns: { code: ['CAMERAID', 'FACILITYID'], kind: '=traffic' } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: TELECOM_OWNER, updateFrequency: 'irregular', keywords: keywords(['camera', 'camera'], ['giám sát', 'surveillance']),
 }

@@ -1,4 +1,5 @@
 import { ascending, codes, date, number, text, wardCode } from './columns.js'
+import { keywords, LAND_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 import { personalDataColumns } from './personal.js'
 
@@ -33,4 +34,5 @@ export const certificates: Layer = {
   style: { circle: '#8c5a78', circleRadius: 3, visible: false },
   zoom: { min: 16, max: 18 },
   classification: 'restricted', licence: 'internal',
+  owner: LAND_OWNER, updateFrequency: 'continual', keywords: keywords(['sổ đỏ', 'land title'], ['quyền sử dụng đất', 'land-use right']),
 }

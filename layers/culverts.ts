@@ -1,4 +1,5 @@
 import { assetCode, boolean, codes, integer, number, text, wardCode } from './columns.js'
+import { keywords, FARMING_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const culverts: Layer = {
@@ -34,4 +35,5 @@ export const culverts: Layer = {
   zoom: { min: 13, max: 18 }, importance: 'diameter_mm',
   sources: [{ source: 'osm', when: { tunnel: 'culvert' }, columns: { name: 'name', kind: '=culvert', code: 'ref' } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: FARMING_OWNER, updateFrequency: 'irregular', keywords: keywords(['cống', 'culvert'], ['thoát nước', 'drainage']),
 }

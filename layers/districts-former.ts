@@ -1,4 +1,5 @@
 import { ascending, date, integer, json, text } from './columns.js'
+import { keywords, HOME_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const districtsFormer: Layer = {
@@ -25,4 +26,5 @@ export const districtsFormer: Layer = {
   zoom: { min: 5, max: 14 }, importance: 'area',
   sources: [{ source: 'danang-districts', when: { 'wof:placetype': 'county' }, columns: { code: ['meso:local_id', 'wof:id'], name: ['meso:admin_1', 'wof:name'], population: 'wof:population', hieu_luc_den: '=2025-06-30' } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: HOME_OWNER, updateFrequency: 'never', keywords: keywords(['quận', 'urban district'], ['huyện', 'rural district'], ['địa giới', 'boundary']),
 }

@@ -1,5 +1,6 @@
 import { ascending, assetCode, boolean, codes, modelParameters, number, text, utilityColumns, wardCode } from './columns.js'
 import { DRAIN_SYSTEM } from './drain-pipes.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const drainNodes: Layer = {
@@ -29,4 +30,5 @@ export const drainNodes: Layer = {
     { source: 'swmm', columns: { code: ['id', 'name', 'NAME'], bottom_level_m: ['invert', 'elevation', 'InvertElev'], kind: ['kind', 'type'] } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['hố ga', 'manhole'], ['thoát nước', 'drainage']),
 }

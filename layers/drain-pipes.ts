@@ -1,4 +1,5 @@
 import { ascending, assetCode, codes, modelParameters, number, relation, text, utilityColumns } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const DRAIN_SYSTEM = codes({ combined: ['Chung', 'Combined'], storm: ['Nước mưa', 'Storm'], foul: ['Nước thải', 'Foul'] })
@@ -47,4 +48,5 @@ export const drainPipes: Layer = {
     { source: 'swmm', columns: { code: ['id', 'name', 'NAME'], from_node: ['from_node', 'FROM_NODE', 'InletNode'], to_node: ['to_node', 'TO_NODE', 'OutletNode'], length_m: ['length', 'LENGTH'], roughness_n: ['roughness', 'ROUGHNESS'], diameter_mm: ['diameter_mm', 'DIAM_MM'] } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['cống thoát nước', 'sewer'], ['thoát nước', 'drainage']),
 }

@@ -1,4 +1,5 @@
 import { assetCode, codes, number, text } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const earthworks: Layer = {
@@ -28,6 +29,7 @@ export const earthworks: Layer = {
   style: { fill: { by: 'kind', categories: { excavation: '#b98a62', fill: '#cbb58b', grading: '#d3c4a4' }, other: '#c4ab84' }, line: '#8a6a4a', lineWidth: 1.2, opacity: 0.5, labelFrom: 16 },
   zoom: { min: 12, max: 18 }, importance: 'area',
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['san nền', 'land levelling'], ['quy hoạch', 'planning']),
 }
 
 /** Layers whose rows shape the ground: terrain tiles change where these do. */

@@ -1,4 +1,5 @@
 import { codes, integer, number, text, wardCode } from './columns.js'
+import { keywords, HOME_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const FACILITY_KIND = codes({
@@ -40,4 +41,5 @@ export const facilities: Layer = {
     { source: 'dc', when: { USE_TYPE: '*' }, columns: { code: 'PROPID', name: 'NAME', kind: '=park', address: 'ADDRESS' } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: HOME_OWNER, updateFrequency: 'irregular', keywords: keywords(['trường học', 'school'], ['bệnh viện', 'hospital'], ['công sở', 'public office']),
 }

@@ -1,4 +1,5 @@
 import { assetCode, codes, number, relation, text, wardCode } from './columns.js'
+import { keywords, FARMING_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const gauges: Layer = {
@@ -28,4 +29,5 @@ export const gauges: Layer = {
   zoom: { min: 9, max: 18 },
   sources: [{ source: 'osm', when: { man_made: 'monitoring_station' }, columns: { name: ['name', 'ref', 'man_made'], kind: '=stage', code: 'ref', managing_unit: 'operator' } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: FARMING_OWNER, updateFrequency: 'irregular', keywords: keywords(['mực nước', 'water level'], ['mưa', 'rainfall'], ['quan trắc', 'monitoring']),
 }

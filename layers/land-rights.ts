@@ -1,5 +1,6 @@
 import { parcelKey } from './certificates.js'
 import { ascending, codes, date, number, text, wardCode } from './columns.js'
+import { keywords, LAND_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 import { personalDataColumns } from './personal.js'
 
@@ -33,4 +34,5 @@ export const landRights: Layer = {
   style: { circle: '#7a5c3a', circleRadius: 3, visible: false },
   zoom: { min: 16, max: 18 },
   classification: 'restricted', licence: 'internal',
+  owner: LAND_OWNER, updateFrequency: 'continual', keywords: keywords(['chủ sử dụng', 'right holder'], ['quyền sử dụng đất', 'land-use right']),
 }

@@ -40,7 +40,28 @@ export interface Layer {
   readonly classification: Classification
   readonly licence: string
   readonly attribution?: string
+  /** Who answers for the data, and how it is kept: what catalogues ask for. */
+  readonly owner?: Localized
+  readonly contact?: Contact
+  readonly updateFrequency?: UpdateFrequency
+  readonly keywords?: readonly Localized[]
+  /** Where the data comes from and how it was made. */
+  readonly lineage?: Localized
 }
+
+/** What a city may say of a layer otherwise than its file does. */
+export type Metadata = Partial<Pick<Layer, 'title' | 'description' | 'licence' | 'attribution' | 'owner' | 'contact' | 'updateFrequency' | 'keywords' | 'lineage'>>
+
+/** How to reach the owner; at least one way. */
+export interface Contact {
+  readonly email?: string
+  /** In full, with the country: `+84…`. */
+  readonly phone?: string
+  readonly url?: string
+}
+
+export const UPDATE_FREQUENCIES = ['continual', 'daily', 'weekly', 'monthly', 'quarterly', 'annual', 'irregular', 'never'] as const
+export type UpdateFrequency = (typeof UPDATE_FREQUENCIES)[number]
 
 export interface Localized { readonly vi: string; readonly en: string }
 

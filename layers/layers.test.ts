@@ -30,10 +30,11 @@ for (const layer of LAYERS) {
       if (column.pattern) t.doesNotThrow(() => new RegExp(column.pattern!))
     }
 
-    const titles = [layer.title, layer.description, ...layer.columns.flatMap(column =>
+    const titles = [layer.title, layer.description, layer.owner!, ...layer.keywords!, ...layer.columns.flatMap(column =>
       [column.title, ...column.description ? [column.description] : [], ...Object.values(column.codes ?? {})]), ...(layer.rules ?? []).map(rule => rule.title)]
     t.strictSame(titles.filter(title => !title.vi.trim() || !title.en.trim()), [], 'every title in both languages')
     t.strictSame(titles.filter(title => title.vi !== title.vi.normalize('NFC')), [], 'Vietnamese is NFC')
+    t.ok(layer.owner && layer.updateFrequency && layer.keywords!.length > 1, 'it says who keeps it, how often it changes and what it is found by')
 
     for (const name of [layer.label, ...layer.searchable ?? [], ...Object.entries(layer.threeD ?? {}).filter(([key]) => key !== 'form' && key !== 'levelOf').map(([, name]) => (typeof name === 'string' ? name : name.by))])
       if (name) t.ok(names.includes(name), `${name} is a column`)

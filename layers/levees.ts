@@ -1,4 +1,5 @@
 import { ascending, assetCode, codes, integer, number, text } from './columns.js'
+import { keywords, FARMING_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const levees: Layer = {
@@ -27,4 +28,5 @@ export const levees: Layer = {
   zoom: { min: 11, max: 18 }, importance: 'length',
   sources: [{ source: 'osm', when: { man_made: ['dyke', 'embankment'] }, columns: { name: 'name', kind: '=levee', crest_level_m: 'ele', code: 'ref' } }, { source: 'osm', when: { barrier: 'retaining_wall' }, columns: { name: 'name', kind: '=wall' } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: FARMING_OWNER, updateFrequency: 'irregular', keywords: keywords(['đê', 'levee'], ['kè', 'embankment'], ['phòng chống thiên tai', 'disaster prevention']),
 }

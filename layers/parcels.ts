@@ -1,5 +1,6 @@
 import { codes, date, integer, json, number, relation, text, wardCode } from './columns.js'
 import { LAND_USE, LAND_USE_COLOURS } from './land-use.js'
+import { keywords, LAND_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const parcels: Layer = {
@@ -60,4 +61,5 @@ export const parcels: Layer = {
     { source: 'cadastre-vn', columns: { parcel_geohash: ['parcel_geohash', 'MaDinhDanh'], ward_code: ['MaXa', 'ward_code'], so_to: ['SoTo', 'SHBANDO', 'so_to'], so_thua: ['SoThua', 'SHTHUA', 'so_thua'], dien_tich_phap_ly: ['DienTichPL', 'DTPL'], dien_tich_do: ['DienTich', 'DIENTICH'], loai_dat: ['LoaiDat', 'MDSD', 'KHLOAIDAT'], dia_chi: ['DiaChi', 'DIACHI'], so_gcn: ['SoGCN', 'SOGCN'] } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: LAND_OWNER, updateFrequency: 'continual', keywords: keywords(['địa chính', 'cadastre'], ['thửa đất', 'land parcel'], ['tờ bản đồ', 'map sheet']),
 }

@@ -1,4 +1,5 @@
 import { ascending, codes, integer, number, relation, text, wardCode } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const PLAN_FUNCTION = codes({
@@ -81,4 +82,5 @@ export const planLots: Layer = {
   zoom: { min: 12, max: 17 }, importance: 'area',
   sources: [{ source: 'planning-vn', columns: { ky_hieu_lo: ['KyHieu', 'KYHIEU', 'ky_hieu_lo'], chuc_nang: ['ChucNang', 'CHUCNANG'], mdxd: ['MDXD', 'MatDoXD'], he_so_sdd: ['HSSDD', 'HeSoSDD'], tang_cao_max: ['TangCao', 'TANGCAO'], dien_tich_m2: ['DienTich', 'DIENTICH'] } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['quy hoạch', 'urban planning'], ['chức năng sử dụng đất', 'land use'], ['mật độ', 'density']),
 }

@@ -1,4 +1,5 @@
 import { codes, number, text } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const planningLines: Layer = {
@@ -37,4 +38,5 @@ export const planningLines: Layer = {
   },
   zoom: { min: 14, max: 18 }, importance: 'length',
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['quy hoạch', 'urban planning'], ['lộ giới', 'right of way'], ['chỉ giới', 'building line']),
 }

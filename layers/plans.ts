@@ -1,4 +1,5 @@
 import { ascending, codes, date, integer, text } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const PLAN_STATE = codes({
@@ -47,4 +48,5 @@ export const plans: Layer = {
     { source: 'dc', when: { OVERLAY_NAME: '*' }, columns: { plan_code: 'OVERLAY_NAME', name: ['OVERLAY_DESCRIPTION', 'OVERLAY_NAME'], trang_thai: 'OVERLAY_STATUS', loai_qh: '=phan_khu' }, values: { trang_thai: { Final: 'published', Pending: 'draft' } } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['đồ án', 'plan'], ['quy hoạch', 'urban planning']),
 }

@@ -1,4 +1,5 @@
 import { assetCode, boolean, number, text, utilityColumns } from './columns.js'
+import { keywords, POWER_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const powerLines: Layer = {
@@ -33,4 +34,5 @@ export const powerLines: Layer = {
     { source: 'pandapower', columns: { code: ['name', 'index'], from_node: 'from_bus', to_node: 'to_bus', cable: 'std_type', voltage_kv: ['vn_kv', 'voltage_kv'] } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: POWER_OWNER, updateFrequency: 'irregular', keywords: keywords(['lưới điện', 'power grid'], ['điện lực', 'electricity']),
 }

@@ -1,4 +1,5 @@
 import { assetCode, codes, number, text, utilityColumns, wardCode } from './columns.js'
+import { keywords, POWER_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const powerNodes: Layer = {
@@ -34,4 +35,5 @@ export const powerNodes: Layer = {
     { source: 'pandapower', columns: { code: ['name', 'index'], voltage_kv: 'vn_kv', kind: '=cabinet' } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: POWER_OWNER, updateFrequency: 'irregular', keywords: keywords(['trạm biến áp', 'transformer'], ['điện lực', 'electricity']),
 }

@@ -1,4 +1,5 @@
 import { assetCode, codes, integer, number, relation, text, wardCode } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const pumps: Layer = {
@@ -28,4 +29,5 @@ export const pumps: Layer = {
   zoom: { min: 11, max: 18 }, importance: 'capacity_m3s',
   sources: [{ source: 'osm', when: { man_made: 'pumping_station' }, columns: { name: 'name', code: 'ref', managing_unit: 'operator' } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['trạm bơm', 'pumping station'], ['thoát nước', 'drainage']),
 }

@@ -1,4 +1,5 @@
 import { codes, integer, number, text, timestamp, wardCode } from './columns.js'
+import { keywords, OFFICE_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const qualityIssues: Layer = {
@@ -41,4 +42,5 @@ export const qualityIssues: Layer = {
   },
   zoom: { min: 8, max: 18 },
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: OFFICE_OWNER, updateFrequency: 'continual', keywords: keywords(['chất lượng dữ liệu', 'data quality'], ['kiểm tra', 'check']),
 }

@@ -1,4 +1,5 @@
 import { ascending, assetCode, boolean, codes, integer, number, text, wardCode } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const ROAD_CLASS = codes({
@@ -73,4 +74,5 @@ export const roads: Layer = {
     { source: 'dc', when: { FEATURECODE: '*', DESCRIPTION: 'Railroad Centerline' }, columns: { code: 'OBJECTID', class: '=rail' } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['đường', 'street'], ['giao thông', 'transport'], ['lộ giới', 'right of way']),
 }

@@ -1,6 +1,7 @@
 import { BUILDING_USE } from './buildings.js'
 import { integer, number, text, wardCode } from './columns.js'
 import { depthPaint } from './depth.js'
+import { keywords, OFFICE_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 import { depthColumns } from './run-columns.js'
 
@@ -23,4 +24,5 @@ export const runBuildings: Layer = {
   label: 'name', style: { fill: depthPaint, line: '#b9ae9b', lineWidth: 0.5 },
   zoom: { min: 12, max: 18 }, importance: 'depth_max_m',
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: OFFICE_OWNER, updateFrequency: 'irregular', keywords: keywords(['ngập', 'flood'], ['thiệt hại', 'damage'], ['mô phỏng', 'simulation']),
 }

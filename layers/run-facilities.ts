@@ -1,5 +1,6 @@
 import { boolean, integer, number, text, wardCode } from './columns.js'
 import { depthPaint } from './depth.js'
+import { keywords, OFFICE_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 import { depthColumns } from './run-columns.js'
 
@@ -23,4 +24,5 @@ export const runFacilities: Layer = {
   label: 'name', style: { circle: depthPaint, circleRadius: 5, labelFrom: 14 },
   zoom: { min: 10, max: 18 }, importance: 'depth_max_m',
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: OFFICE_OWNER, updateFrequency: 'irregular', keywords: keywords(['ngập', 'flood'], ['công trình công cộng', 'public facility'], ['mô phỏng', 'simulation']),
 }

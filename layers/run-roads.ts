@@ -1,5 +1,6 @@
 import { boolean, integer, number, text } from './columns.js'
 import { depthPaint } from './depth.js'
+import { keywords, OFFICE_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 import { ROAD_CLASS } from './roads.js'
 import { depthColumns } from './run-columns.js'
@@ -22,4 +23,5 @@ export const runRoads: Layer = {
   label: 'name', style: { line: depthPaint, lineWidth: 3 },
   zoom: { min: 11, max: 18 }, importance: 'depth_max_m',
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: OFFICE_OWNER, updateFrequency: 'irregular', keywords: keywords(['ngập', 'flood'], ['giao thông', 'transport'], ['mô phỏng', 'simulation']),
 }

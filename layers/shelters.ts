@@ -1,4 +1,5 @@
 import { boolean, codes, integer, number, text, wardCode } from './columns.js'
+import { keywords, FARMING_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const shelters: Layer = {
@@ -24,4 +25,5 @@ export const shelters: Layer = {
   zoom: { min: 11, max: 18 }, importance: 'capacity',
   sources: [{ source: 'osm', when: { emergency: ['assembly_point', 'shelter'] }, columns: { name: ['name', 'ref', 'emergency'], kind: '=point', capacity: 'capacity' } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: FARMING_OWNER, updateFrequency: 'annual', keywords: keywords(['sơ tán', 'evacuation'], ['trú ẩn', 'shelter'], ['phòng chống thiên tai', 'disaster prevention']),
 }

@@ -1,4 +1,5 @@
 import { assetCode, boolean, codes, integer, number, text, utilityColumns } from './columns.js'
+import { keywords, TELECOM_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const telecomLines: Layer = {
@@ -24,4 +25,5 @@ export const telecomLines: Layer = {
   zoom: { min: 14, max: 18 }, importance: 'length',
   sources: [{ source: 'osm', when: { communication: 'line' }, columns: { kind: '=fibre', managing_unit: 'operator', code: 'ref' } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: TELECOM_OWNER, updateFrequency: 'irregular', keywords: keywords(['cáp quang', 'optical fibre'], ['viễn thông', 'telecommunications']),
 }

@@ -1,4 +1,5 @@
 import { assetCode, codes, number, text, utilityColumns, wardCode } from './columns.js'
+import { keywords, TELECOM_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const telecomNodes: Layer = {
@@ -21,4 +22,5 @@ export const telecomNodes: Layer = {
   zoom: { min: 15, max: 18 },
   sources: [{ source: 'osm', when: { telecom: ['exchange', 'data_center', 'connection_point'] }, columns: { name: 'name', kind: 'telecom', code: 'ref', managing_unit: 'operator' }, values: { kind: { exchange: 'exchange', '*': 'cabinet' } } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: TELECOM_OWNER, updateFrequency: 'irregular', keywords: keywords(['tủ cáp', 'cabinet'], ['viễn thông', 'telecommunications']),
 }

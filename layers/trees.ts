@@ -1,4 +1,5 @@
 import { assetCode, codes, integer, number, text, wardCode } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const trees: Layer = {
@@ -22,4 +23,5 @@ export const trees: Layer = {
   zoom: { min: 15, max: 18 }, importance: 'crown_m',
   sources: [{ source: 'osm', when: { natural: 'tree' }, columns: { species: ['species:vi', 'species', 'genus'], species_latin: 'species', crown_m: 'diameter_crown', height: 'height', code: 'ref' } }, { source: 'cityjson', when: { type: 'SolitaryVegetationObject' }, columns: { species: 'species', crown_m: 'crownDiameter', height: 'height' } }],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'annual', keywords: keywords(['cây xanh', 'street tree'], ['bóng mát', 'shade']),
 }

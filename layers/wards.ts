@@ -1,4 +1,5 @@
 import { ascending, codes, date, integer, json, number, text } from './columns.js'
+import { keywords, HOME_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const wards: Layer = {
@@ -52,4 +53,5 @@ export const wards: Layer = {
     { source: 'dc', when: { CITY_NAME: '*' }, columns: { code: 'STATE_CITY', name: 'CITY_NAME', area_km2: 'AREAKM' } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: HOME_OWNER, updateFrequency: 'irregular', keywords: keywords(['phường', 'ward'], ['xã', 'commune'], ['địa giới', 'boundary']),
 }

@@ -1,4 +1,5 @@
 import { ascending, codes, number, text } from './columns.js'
+import { keywords, FARMING_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const waterBodies: Layer = {
@@ -25,4 +26,5 @@ export const waterBodies: Layer = {
     { source: 'citygml', when: { type: 'WaterBody' }, columns: { name: 'gml:name', kind: '=other' } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: FARMING_OWNER, updateFrequency: 'irregular', keywords: keywords(['sông', 'river'], ['hồ', 'lake'], ['thủy văn', 'hydrography']),
 }

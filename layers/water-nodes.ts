@@ -1,4 +1,5 @@
 import { ascending, assetCode, codes, modelParameters, number, text, utilityColumns, wardCode } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const waterNodes: Layer = {
@@ -34,4 +35,5 @@ export const waterNodes: Layer = {
     { source: 'epanet', columns: { code: ['id', 'ID', 'NAME', 'name'], level_m: ['elevation', 'ELEVATION'], demand_lps: 'DEMAND', kind: '=junction' } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['cấp nước', 'water supply'], ['van', 'valve'], ['trụ cứu hỏa', 'hydrant']),
 }

@@ -1,4 +1,5 @@
 import { assetCode, codes, modelParameters, number, text, utilityColumns } from './columns.js'
+import { keywords, CONSTRUCTION_OWNER } from './keeping.js'
 import type { Layer } from './layer.js'
 
 export const waterPipes: Layer = {
@@ -37,4 +38,5 @@ export const waterPipes: Layer = {
     { source: 'epanet', columns: { code: ['id', 'ID', 'NAME', 'name'], dn_mm: ['diameter', 'DIAMETER'], length_m: ['length', 'LENGTH'], roughness_c: ['roughness', 'ROUGHNESS'], from_node: ['start_node', 'NODE1'], to_node: ['end_node', 'NODE2'] } },
   ],
   classification: 'open', licence: 'CC-BY-4.0',
+  owner: CONSTRUCTION_OWNER, updateFrequency: 'irregular', keywords: keywords(['cấp nước', 'water supply'], ['ống nước', 'water pipe']),
 }

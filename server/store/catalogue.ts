@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import { nearMisses } from '../../core/text.js'
-import type { Layer } from '../../layers/layer.js'
+import type { Layer, Metadata } from '../../layers/layer.js'
 import { badBody, conflict, notFound, type Problem } from '../errors.js'
 import type { Database } from './database.js'
 import { StoreUnusable } from './migrate.js'
@@ -13,6 +13,7 @@ type WithRevision = <T>(meta: RevisionMeta, apply: (writer: RevisionWriter) => P
 /** Known layers (files) and published ones (rows), held in memory and read again when any process changes them. */
 export class LayerCatalogue implements Catalogue {
   #published: readonly Layer[] = []
+  #metadata: ReadonlyMap<string, Metadata> = new Map()
   #byId: ReadonlyMap<string, Layer> = new Map()
   #version = 0
 
@@ -45,7 +46,7 @@ export class LayerCatalogue implements Catalogue {
 
   async publish(layer: Layer, actor: string): Promise<void> {
     try { checkLayer(layer) } catch (error) { throw badBody((error as Error).message) }
-    if (this.find(layer.id)) throw conflict(`A collection “${layer.id}” exists already. Publish under another name, or unpublish it first.`)
+    if (this.find(layer.id) || RESERVED.has(layer.id)) throw conflict(`A collection “${layer.id}” exists already. Publish under another name, or unpublish it first.`)
     // Functions do not survive as data: a published layer has no rules of its own.
     const { rules: _rules, ...definition } = layer
     await this.withRevision({ actor, reason: `publish ${layer.id}` }, async ({ tx }) => {
@@ -59,10 +60,10 @@ export class LayerCatalogue implements Catalogue {
 
   async unpublish(id: string, actor: string): Promise<void> {
     const layer = this.get(id)
-    if (this.known.includes(layer)) throw conflict(`“${id}” is one of dothi's own collections; only published ones can be unpublished.`)
+    if (this.known.some(known => known.id === id)) throw conflict(`“${id}” is one of dothi's own collections; only published ones can be unpublished.`)
     await this.withRevision({ actor, reason: `unpublish ${id}` }, async ({ tx }) => {
       await sql.raw(dropLayerSql(layer)).execute(tx)
-      for (const table of ['dothi.layer_tables', 'dothi.layer_summaries', 'dothi.tile_revisions', 'tiles.open', 'tiles.internal', 'tiles.restricted'])
+      for (const table of ['dothi.layer_tables', 'dothi.layer_metadata', 'dothi.layer_summaries', 'dothi.tile_revisions', 'tiles.open', 'tiles.internal', 'tiles.restricted'])
         await sql`delete from ${sql.table(table)} where layer = ${id}`.execute(tx)
       await sql`delete from dothi.layers where id = ${id}`.execute(tx)
       await announce(tx)
@@ -70,8 +71,24 @@ export class LayerCatalogue implements Catalogue {
     await this.reload()
   }
 
-  /** Reads the published layers again. */
+  metadata(id: string): Metadata {
+    return this.#metadata.get(id) ?? {}
+  }
+
+  async describe(id: string, metadata: Metadata, actor: string): Promise<void> {
+    this.get(id)
+    await this.withRevision({ actor, reason: `describe ${id}` }, async ({ tx }) => {
+      await sql`insert into dothi.layer_metadata (layer, metadata, actor) values (${id}, ${JSON.stringify(metadata)}::jsonb, ${actor})
+        on conflict (layer) do update set metadata = excluded.metadata, actor = excluded.actor, at = now()`.execute(tx)
+      await announce(tx)
+    })
+    await this.reload()
+  }
+
+  /** Reads the published layers, and what is said of all layers, again. */
   async reload(): Promise<void> {
+    const { rows: described } = await sql<{ layer: string; metadata: Metadata }>`select layer, metadata from dothi.layer_metadata`.execute(this.db)
+    this.#metadata = new Map(described.map(({ layer, metadata }) => [layer, metadata]))
     const { rows } = await sql<{ definition: Layer }>`select definition from dothi.layers order by published, id`.execute(this.db)
     this.#published = rows.map(row => row.definition)
     this.#index()
@@ -79,9 +96,12 @@ export class LayerCatalogue implements Catalogue {
 
   #index() {
     this.#version++
-    this.#byId = new Map([...this.known, ...this.#published].map(layer => [layer.id, layer]))
+    this.#byId = new Map([...this.known, ...this.#published].map(layer => [layer.id, this.#metadata.has(layer.id) ? { ...layer, ...this.metadata(layer.id) } : layer]))
   }
 }
+
+/** Collections that are no layers: the catalogue and the coverages. */
+const RESERVED: ReadonlySet<string> = new Set(['catalogue', 'elevation', 'run_depth'])
 
 const announce = (tx: Transaction<Database>) => sql`select pg_notify('dothi_catalogue', '')`.execute(tx)
 

@@ -8,7 +8,7 @@ import type { BBox } from '../../core/bbox.js'
 import type { City } from '../../core/city.js'
 import type { Filter } from '../../core/filter/ast.js'
 import type { Tile } from '../../core/tile-matrix.js'
-import type { Classification, Layer } from '../../layers/layer.js'
+import type { Classification, Layer, Metadata } from '../../layers/layer.js'
 import type { Database } from './database.js'
 import type { RowBytes, RowQuery } from './row-client.js'
 
@@ -114,4 +114,8 @@ export interface Catalogue {
   find(id: string): Layer | undefined
   publish(layer: Layer, actor: string): Promise<void>
   unpublish(id: string, actor: string): Promise<void>
+  /** What is said of a layer instead of its file's own words; nothing unless somebody did. */
+  metadata(id: string): Metadata
+  /** Says all that is said of a layer so. Throws a 404 Problem. */
+  describe(id: string, metadata: Metadata, actor: string): Promise<void>
 }
