@@ -2,11 +2,12 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
 import { join } from 'node:path'
 import compression from 'compression'
-import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express'
+import express, { type Express, type Request, type RequestHandler, type Response } from 'express'
 import { sql } from 'kysely'
 import type { Classification } from '../layers/layer.js'
-import { notFound, Problem, problemBody, toProblem } from './errors.js'
+import { notFound, Problem } from './errors.js'
 import { limitWaiting, WaitingRoom, type Limits } from './http/limits.js'
+import { problems, type OnError } from './http/problems.js'
 import { requestId } from './http/request-id.js'
 import { expressPath, routeHandlers, type RouteOptions } from './http/route.js'
 import { cors, isolate, securityHeaders } from './http/security.js'
@@ -27,7 +28,7 @@ export interface AppOptions {
   /** Before every route: the exchange of `/?token=…` for a cookie, for instance. */
   readonly middleware?: readonly RequestHandler[]
   /** Called with what became a 500, and the request id that the client was told. */
-  readonly onError?: (error: unknown, requestId: string, request: Request) => void
+  readonly onError?: OnError
 }
 
 /** The whole application; nothing listens yet. */
@@ -42,7 +43,7 @@ export function createApp(context: AppContext, operations: readonly Operation[],
   addRoutes(app, context, table, { readerOf: options.readerOf, scenarioExists: (id) => scenarioExists(context.store, id) })
   if (options.viewerDir) addViewer(app, options.viewerDir)
   app.use((request) => { throw notFound(`There is nothing at ${request.path.slice(0, 120)}. Start at /ogc or at /.`) })
-  app.use(problems(options.onError ?? logError))
+  app.use(problems(context.config, options.onError ?? logError))
   return options.clearanceNow ? withShortWay(app, context.store, room, options.clearanceNow) : app
 }
 
@@ -70,27 +71,35 @@ const compressText = compression({
   filter: (_request, response) => /json|text\/(?!event-stream)|xml|javascript|wasm/.test(String(response.getHeader('content-type'))),
 })
 
+/** What one path takes: told to OPTIONS, and to who tries something else. */
+interface Methods { readonly path: string; readonly allow: Set<string>; readonly bodies: Map<string, string> }
+
 function addRoutes(app: Express, context: AppContext, table: readonly Operation[], options: RouteOptions): void {
-  const methods = new Map<string, { path: string; allow: Set<string> }>()
+  const methods = new Map<string, Methods>()
   for (const operation of table) {
     for (const prefix of operation.branched ? ['', '/scenarios/{scenarioId}'] : ['']) {
       const path = prefix + operation.path
       app[operation.method](expressPath(path), ...routeHandlers(context, operation, options))
       const shape = path.replace(/\{\w+\}/g, '{}')
-      const known = methods.get(shape) ?? { path, allow: new Set(['OPTIONS']) }
+      const known = methods.get(shape) ?? { path, allow: new Set(['OPTIONS']), bodies: new Map() }
       known.allow.add(operation.method.toUpperCase())
       if (operation.method === 'get') known.allow.add('HEAD')
+      if (operation.body && operation.body.contentType !== 'raw') known.bodies.set(operation.method, operation.body.contentType)
       methods.set(shape, known)
     }
   }
-  for (const { path, allow } of methods.values()) app.all(expressPath(path), otherMethods([...allow].sort().join(', ')))
+  for (const known of methods.values()) app.all(expressPath(known.path), otherMethods(known))
 }
 
-function otherMethods(allow: string): RequestHandler {
+/** `Accept-Post` and `Accept-Patch` (RFC 5789) tell editors in what form to write. */
+function otherMethods({ allow, bodies }: Methods): RequestHandler {
+  const list = [...allow].sort().join(', ')
+  const accepts = (['post', 'patch'] as const).flatMap((method) => (bodies.has(method) ? [[`Accept-${method === 'post' ? 'Post' : 'Patch'}`, bodies.get(method)!] as const] : []))
   return (request, response) => {
-    response.setHeader('Allow', allow)
-    if (request.method === 'OPTIONS') return void response.status(204).end()
-    throw new Problem(405, 'method-not-allowed', `${request.method} is not possible here; ${allow} are.`)
+    response.setHeader('Allow', list)
+    if (request.method !== 'OPTIONS') throw new Problem(405, 'method-not-allowed', `${request.method} is not possible here; ${list} are.`)
+    for (const [name, type] of accepts) response.setHeader(name, type)
+    response.status(204).end()
   }
 }
 
@@ -123,25 +132,6 @@ function addViewer(app: Express, viewerDir: string): void {
       response.setHeader('Cache-Control', path.includes('/assets/') ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache')
     },
   }))
-}
-
-function problems(onError: NonNullable<AppOptions['onError']>): ErrorRequestHandler {
-  return (error, request, response, _next) => {
-    const requestId = response.locals.requestId as string
-    const problem = toProblem(error)
-    if (problem.status >= 500 && !(error instanceof Problem)) onError(error, requestId, request)
-    // Half an answer is on its way: cutting the connection is the only honest sign left.
-    if (response.headersSent) return void response.destroy()
-    for (const name of ['ETag', 'Cache-Control', 'Content-Encoding', 'Content-Disposition', 'Content-Crs', 'Last-Modified']) response.removeHeader(name)
-    response.status(problem.status).set(problem.headers).set('Cache-Control', 'no-store')
-    response.setHeader('Content-Type', onlyPlainJson(request) ? 'application/json' : 'application/problem+json')
-    response.send(Buffer.from(JSON.stringify(problemBody(problem, requestId))))
-  }
-}
-
-/** The OGC Processes suite asks for `application/json` alone and wants just that back. */
-function onlyPlainJson(request: Request): boolean {
-  return request.get('accept')?.trim() === 'application/json'
 }
 
 function logError(error: unknown, requestId: string, request: Request): void {

@@ -68,10 +68,10 @@ export function isConnectionLost(error: unknown): boolean {
     || /^(Connection terminated|Client has encountered a connection error)/.test(message)
 }
 
-/** The problem as a JSON body; `instance` is the request id. */
-export function problemBody(problem: Problem, instance: string) {
+/** The problem as a JSON body; `instance` is the request id. Its `type` is a page of this server's documentation. */
+export function problemBody(problem: Problem, instance: string, origin = '') {
   return {
-    type: `/docs/problems#${problem.type}`,
+    type: `${origin}/docs/problems#${problem.type}`,
     title: TITLES[problem.type] ?? problem.type,
     status: problem.status,
     detail: problem.detail,

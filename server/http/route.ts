@@ -4,6 +4,7 @@ import type { AppContext, Operation } from '../operations/operation.js'
 import type { Reader } from '../store/store.js'
 import { originOf } from './origin.js'
 import { bodyChecker, parameterParser } from './parameters.js'
+import { handling, timed } from './timing.js'
 
 export interface RouteOptions {
   readonly readerOf: (request: Request) => Promise<Reader>
@@ -24,11 +25,12 @@ function callHandler(context: AppContext, operation: Operation, options: RouteOp
   const parse = parameterParser(operation)
   const checkBody = operation.body && 'schema' in operation.body ? bodyChecker(operation.body.schema) : (body: unknown) => body
   return async (request, response) => {
-    const reader = await options.readerOf(request)
+    const reader = await timed(response, 'reader', () => options.readerOf(request))
     admit(operation, reader)
     const branch = await branchOf(request, options)
     const origin = originOf(request, context.config)
     const { params, query } = parse(request.params as Record<string, string>, searchOf(request))
+    handling(response)
     await operation.handler({
       app: context, reader, branch, params, query, origin, request,
       base: branch === 'main' ? origin : `${origin}/scenarios/${branch}`,

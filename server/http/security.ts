@@ -22,15 +22,26 @@ export function isolate(response: Response): void {
 }
 
 /** Headers that pages of other origins may read. */
-export const EXPOSED = 'Link, Content-Crs, ETag, Last-Modified, Location, Preference-Applied, X-Revision, Idempotency-Replayed, OGC-NumberMatched, OGC-NumberReturned, Server-Timing, X-Request-Id, X-Features-Truncated, X-Terrain, Retry-After'
+export const EXPOSED = [
+  'Link', 'Content-Crs', 'Content-Language', 'Content-Disposition', 'ETag', 'Last-Modified', 'Location', 'Allow', 'Accept-Post', 'Accept-Patch', 'Preference-Applied', 'Retry-After',
+  'OGC-NumberMatched', 'OGC-NumberReturned', 'Server-Timing', 'X-Request-Id', 'X-Revision', 'Idempotency-Replayed', 'X-Features-Truncated', 'X-Terrain',
+  'X-Export-Crs', 'X-Export-Losses', 'X-Simulation', 'X-Array-Type',
+].join(', ')
+
+/** Headers that pages of other origins may send, besides those that need no asking. */
+const ACCEPTED = [
+  'Authorization', 'Content-Type', 'Content-Crs', 'Accept-Language', 'If-Match', 'If-None-Match', 'If-Modified-Since', 'If-Unmodified-Since', 'Prefer', 'Range',
+  'Idempotency-Key', 'Last-Event-ID', 'X-Reason', 'X-Request-Id',
+].join(', ')
 
 /** Any page may read the API; cookies are not sent across sites, tokens must be given by hand. */
 export const cors: RequestHandler = (request, response, next) => {
   response.setHeader('Access-Control-Allow-Origin', '*')
   response.setHeader('Access-Control-Expose-Headers', EXPOSED)
+  response.setHeader('Timing-Allow-Origin', '*')
   if (request.method === 'OPTIONS' && request.get('access-control-request-method')) {
     response.setHeader('Access-Control-Allow-Methods', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
-    response.setHeader('Access-Control-Allow-Headers', 'Authorization, Content-Type, If-Match, If-None-Match, If-Unmodified-Since, Prefer, Idempotency-Key, X-Reason, Range, Content-Crs, Last-Event-ID')
+    response.setHeader('Access-Control-Allow-Headers', ACCEPTED)
     response.setHeader('Access-Control-Max-Age', '86400')
   }
   next()

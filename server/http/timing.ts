@@ -16,12 +16,19 @@ export async function timed<T>(response: Response, stage: string, work: () => Pr
   }
 }
 
+/** From here to the answer's headers is the stage `handle`; finer stages lie within it. */
+export function handling(response: Response): void {
+  response.locals.handlingSince = performance.now()
+}
+
 /** Writes `Server-Timing` with the stages and the total just before the headers leave. */
 export function serverTiming(response: Response): void {
   const start = performance.now()
   const writeHead = response.writeHead
   response.writeHead = function (this: Response, ...args: any[]) {
-    timing(response, 'total', performance.now() - start)
+    const now = performance.now()
+    if (response.locals.handlingSince !== undefined) timing(response, 'handle', now - response.locals.handlingSince)
+    timing(response, 'total', now - start)
     response.setHeader('Server-Timing', (response.locals.timings as string[]).join(', '))
     return writeHead.apply(this, args as any)
   } as typeof response.writeHead

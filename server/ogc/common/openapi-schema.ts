@@ -59,12 +59,13 @@ export class SchemaWriter {
     return result
   }
 
-  #members(source: Json, without: ReadonlySet<string>): Json {
+  #members(schema: Json, without: ReadonlySet<string>): Json {
+    const source = withoutRefMember(schema)
     const result: Json = {}
     for (const [key, value] of Object.entries(source)) {
       if (without.has(key)) continue
-      if (key === 'properties' || key === '$defs' || (key === 'patternProperties')) result[key] = Object.fromEntries(Object.entries(value).map(([name, member]) => [name, this.write(member)]))
-      else result[key] = VALUES.has(key) ? value : this.write(value)
+      if (key === 'properties' || key === '$defs' || key === 'patternProperties') result[key] = Object.fromEntries(Object.entries(value).map(([name, member]) => [name, this.write(member)]))
+      else if (key !== 'required' || value.length > 0) result[key] = VALUES.has(key) ? value : this.write(value)
     }
     return result
   }
@@ -73,6 +74,13 @@ export class SchemaWriter {
 const NOT_IN_30 = new Set(['$id', '$schema', '$defs', 'const', 'examples', 'patternProperties', 'additionalItems', 'unevaluatedProperties', 'contentEncoding', 'contentMediaType'])
 /** Members whose values are data, not schemas. */
 const VALUES = new Set(['enum', 'default', 'required', 'examples', 'example', 'const'])
+
+/** A member that is itself called `$ref` would be taken for a reference by every reader of the document: it is told as a member of any name. */
+function withoutRefMember(schema: Json): Json {
+  if (typeof schema.properties?.$ref !== 'object') return schema
+  const { properties: { $ref, ...properties }, required = [], ...rest } = schema
+  return { ...rest, properties, required: required.filter((name: string) => name !== '$ref'), additionalProperties: $ref, minProperties: 1 }
+}
 
 /** One schema alone in the words of OpenAPI 3.0. */
 export const schema30 = (schema: unknown): unknown => new SchemaWriter('3.0').write(schema)
