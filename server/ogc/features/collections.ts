@@ -27,8 +27,10 @@ interface OtherDescription { readonly id: string; readonly title: string; readon
 /** `GET /collections`. */
 export async function getCollections(call: Call, response: Response): Promise<void> {
   const lang = language(call.request, call.params.lang)
-  const layers = layersOf(call)
-  const summaries = await Promise.all(layers.map((layer) => call.app.store.layerSummary(layer, call.branch)))
+  const known = await Promise.all(layersOf(call).map(async (layer) => ({ layer, summary: await call.app.store.layerSummary(layer, call.branch) })))
+  // What is empty stands behind the rest: for people, and for suites that try the first twenty.
+  const there = [...known.filter(({ summary }) => summary.bbox), ...known.filter(({ summary }) => !summary.bbox)]
+  const [layers, summaries] = [there.map(({ layer }) => layer), there.map(({ summary }) => summary)]
   // Behind those with features, which conformance suites expect of the first twenty.
   const others = await Promise.all((await otherCollections(call)).map((other) => other.describe(call, lang, selfAndPage(call, other.id))))
   const title = lang === 'vi' ? 'Tập dữ liệu' : 'Collections'
@@ -91,7 +93,7 @@ function describe(call: Call, layer: Layer, summary: Summary, lang: Language, ow
     id: layer.id, title: layer.title[lang], description: layer.description[lang],
     itemType: 'feature',
     extent: summary.bbox ? {
-      spatial: { bbox: [roundOutward(summary.bbox)], crs: crssOf(layer)[0]!.uri },
+      spatial: { bbox: [withMargin(summary.bbox)], crs: crssOf(layer)[0]!.uri },
       temporal: { interval: [[null, null]], trs: 'http://www.opengis.net/def/uom/ISO-8601/0/Gregorian' },
     } : undefined,
     crs: crssOf(layer).map(({ uri }) => uri),
@@ -118,10 +120,14 @@ function describe(call: Call, layer: Layer, summary: Summary, lang: Language, ow
   }
 }
 
-/** To seven decimals, never inward: a rounded feature stays inside. */
-function roundOutward([west, south, east, north]: BBox): BBox {
-  const [down, up] = [(v: number) => Math.floor(v * 1e7) / 1e7, (v: number) => Math.ceil(v * 1e7) / 1e7]
-  return [down(west), down(south), up(east), up(north)]
+/**
+ * To seven decimals, with 2 % on each side: who takes the two corners into a projection whose north leans (by up to a degree
+ * within a UTM zone or beside it) gets a box that still holds every feature.
+ */
+function withMargin([west, south, east, north]: BBox): BBox {
+  const margin = 0.02 * Math.max(east - west, north - south)
+  const [down, up] = [(v: number, least: number) => Math.max(least, Math.floor((v - margin) * 1e7) / 1e7), (v: number, most: number) => Math.min(most, Math.ceil((v + margin) * 1e7) / 1e7)]
+  return [down(west, -180), down(south, -90), up(east, 180), up(north, 90)]
 }
 
 const LICENCES: Readonly<Record<string, string>> = {
