@@ -5,6 +5,7 @@
  */
 import type { City } from '../../core/city.js'
 import type { Column, Layer } from '../../layers/layer.js'
+import type { ItemsPage } from '../ogc/features/formats.js'
 import type { ItemsQuery } from '../ogc/features/query.js'
 
 /** One layer as asked for, with the columns that the reader may see. */
@@ -14,6 +15,8 @@ export interface LayerPlan {
   readonly columns: readonly Column[]
   /** EPSG code of the coordinates in the file; always x, y (longitude, latitude), whatever the authority's axis order is. */
   readonly srid: number
+  /** Where not all that the query finds is wanted: a window of its order. */
+  readonly page?: Pick<ItemsPage, 'window' | 'limit'>
 }
 
 /** How rows bring their geometry: as bytes, or as text that PostGIS has written. */
@@ -55,6 +58,8 @@ export interface FormatOptions {
   readonly geometry?: 'wkt' | 'lonlat' | 'none'
   /** CSV: a byte order mark, by which Excel knows UTF-8. */
   readonly bom?: boolean
+  /** GML: address of the schema of the layer's features. */
+  readonly schema?: string
 }
 
 export interface ExportFormat {
@@ -75,7 +80,7 @@ export interface ExportFormat {
   write(source: ExportSource): AsyncIterable<Uint8Array | string>
 }
 
-export const FORMAT_IDS = ['geojson', 'geojsonseq', 'gpkg', 'flatgeobuf', 'geoparquet', 'csv', 'cityjson', 'cityjsonseq', 'kml', 'kmz', 'dxf'] as const
+export const FORMAT_IDS = ['geojson', 'geojsonseq', 'gpkg', 'flatgeobuf', 'geoparquet', 'csv', 'cityjson', 'cityjsonseq', 'kml', 'kmz', 'gml', 'dxf'] as const
 export type FormatId = (typeof FORMAT_IDS)[number]
 
 /** Solids and what stands for them in formats that know outlines only. */

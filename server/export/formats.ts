@@ -7,9 +7,10 @@ import { flatgeobuf } from './flatgeobuf.js'
 import { geojson, geojsonseq } from './geojson.js'
 import { geopackage } from './geopackage.js'
 import { geoparquet } from './geoparquet.js'
+import { gml } from './gml.js'
 import { kml, kmz } from './kml.js'
 
-export const FORMATS: Readonly<Record<FormatId, ExportFormat>> = { geojson, geojsonseq, gpkg: geopackage, flatgeobuf, geoparquet, csv, cityjson, cityjsonseq, kml, kmz, dxf }
+export const FORMATS: Readonly<Record<FormatId, ExportFormat>> = { geojson, geojsonseq, gpkg: geopackage, flatgeobuf, geoparquet, csv, cityjson, cityjsonseq, kml, kmz, gml, dxf }
 
 /** By its id or by the ending of its files. */
 export function formatOf(name: string): ExportFormat {

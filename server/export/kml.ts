@@ -1,5 +1,6 @@
 import type { Layer } from '../../layers/layer.js'
 import { solidLoss, type ExportFormat, type ExportRow, type ExportSource, type LayerPlan } from './export.js'
+import { escapeXml } from './xml-text.js'
 import { zipped } from './zip.js'
 
 /** OGC KML 2.3: a folder a layer, attributes as typed SimpleData, footprints with a height raised from the ground. */
@@ -16,10 +17,10 @@ export const kmz: ExportFormat = {
 }
 
 async function* document({ plans, rows, city }: ExportSource): AsyncGenerator<string> {
-  yield `<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2">\n<Document id="dothi">\n<name>${escape(city.name)}</name>\n`
+  yield `<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2">\n<Document id="dothi">\n<name>${escapeXml(city.name)}</name>\n`
   for (const plan of plans) yield `${schema(plan)}${style(plan.layer)}`
   for (const plan of plans) {
-    yield `<Folder>\n<name>${escape(plan.layer.id)}</name>\n`
+    yield `<Folder>\n<name>${escapeXml(plan.layer.id)}</name>\n`
     for await (const batch of rows(plan, { geometry: 'kml' })) yield batch.map(row => placemark(plan, row)).join('')
     yield '</Folder>\n'
   }
@@ -29,7 +30,7 @@ async function* document({ plans, rows, city }: ExportSource): AsyncGenerator<st
 const KML_TYPES = { text: 'string', integer: 'double', number: 'double', boolean: 'string', date: 'string', timestamp: 'string', json: 'string' } as const
 
 function schema({ layer, columns }: LayerPlan): string {
-  const fields = columns.map(({ name, type, title }) => `<SimpleField type="${KML_TYPES[type]}" name="${escape(name)}"><displayName>${escape(title.vi)}</displayName></SimpleField>\n`)
+  const fields = columns.map(({ name, type, title }) => `<SimpleField type="${KML_TYPES[type]}" name="${escapeXml(name)}"><displayName>${escapeXml(title.vi)}</displayName></SimpleField>\n`)
   return `<Schema name="${layer.id}" id="${layer.id}">\n${fields.join('')}</Schema>\n`
 }
 
@@ -44,8 +45,8 @@ const kmlColour = (hex: string) => hex.slice(1, 7).replace(/(..)(..)(..)/, '$3$2
 function placemark({ layer, columns }: LayerPlan, { id, values, geometry }: ExportRow): string {
   const label = layer.label === undefined ? -1 : columns.findIndex(({ name }) => name === layer.label)
   const name = label >= 0 ? values[label] : null
-  const data = values.map((value, i) => (value === null ? '' : `<SimpleData name="${escape(columns[i]!.name)}">${escape(String(value))}</SimpleData>`)).join('')
-  return `<Placemark id="${layer.id}.${id}"><name>${escape(String(name ?? id))}</name><styleUrl>#style_${layer.id}</styleUrl>`
+  const data = values.map((value, i) => (value === null ? '' : `<SimpleData name="${escapeXml(columns[i]!.name)}">${escapeXml(String(value))}</SimpleData>`)).join('')
+  return `<Placemark id="${layer.id}.${id}"><name>${escapeXml(String(name ?? id))}</name><styleUrl>#style_${layer.id}</styleUrl>`
     + `<ExtendedData><SchemaData schemaUrl="#${layer.id}">${data}</SchemaData></ExtendedData>${geometry === null ? '' : raise(geometry as string)}</Placemark>\n`
 }
 
@@ -54,6 +55,3 @@ function raise(geometry: string): string {
   return /<coordinates>[^<, ]+,[^<, ]+,/.test(geometry) && geometry.includes('<Polygon>')
     ? geometry.replaceAll('<Polygon>', '<Polygon><extrude>1</extrude><altitudeMode>relativeToGround</altitudeMode>') : geometry
 }
-
-/** Control characters are no XML at all, however they are written. */
-const escape = (text: string) => text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '').replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll('\r', '&#13;')

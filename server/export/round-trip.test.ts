@@ -136,7 +136,7 @@ function typed(layer: Layer, { properties: values }: Feature): Record<string, un
 }
 
 /** Formats that hold all of it: every attribute and every digit of every position. */
-const WHOLE: readonly FormatId[] = ['geojson', 'geojsonseq', 'gpkg', 'flatgeobuf', 'geoparquet', 'csv', 'kml', 'kmz']
+const WHOLE: readonly FormatId[] = ['geojson', 'geojsonseq', 'gpkg', 'flatgeobuf', 'geoparquet', 'csv', 'kml', 'kmz', 'gml']
 
 t.test('what goes out comes in again, attribute by attribute and digit by digit', async t => {
   const store = await testStore(t, { layers: LAYERS })

@@ -42,9 +42,12 @@ export async function openSnapshot(store: Store, { clearance }: Reader, signal: 
   }
 }
 
+/** Rows of a view and the order that they are asked for in, which speaks of them as `v`. */
+export interface Opened { readonly rows: View | RawBuilder<unknown>; readonly order: RawBuilder<unknown> }
+
 /** Batches of rows of one layer, as the one door has opened it. */
-export async function* layerRows(view: View, { tx }: Snapshot, plan: LayerPlan, options: RowOptions, signal: AbortSignal): AsyncGenerator<readonly ExportRow[]> {
-  const order = options.clustered ? sql`v.geom` : sql`v.id`
+export async function* layerRows({ rows: view, order: asked }: Opened, { tx }: Snapshot, plan: LayerPlan, options: RowOptions, signal: AbortSignal): AsyncGenerator<readonly ExportRow[]> {
+  const order = options.clustered ? sql`v.geom` : asked
   await sql`declare export_rows no scroll cursor for select ${selected(plan, options)} from ${view} as v order by ${order}`.execute(tx)
   try {
     for (let count = 100; ;) {

@@ -3,11 +3,12 @@ import { sql } from 'kysely'
 import { vn2000Wkt } from '../../core/vn2000.js'
 import { Problem } from '../errors.js'
 import { POOL_SIZES } from '../store/rights.js'
-import type { Reader, Store, View } from '../store/store.js'
+import { pageRows } from '../ogc/features/rows.js'
+import type { Reader, Store } from '../store/store.js'
 import type { Classification } from '../../layers/layer.js'
 import type { ExportRow, ExportSource, LayerPlan, RowOptions } from './export.js'
 import type { ExportPlan } from './plan.js'
-import { layerRows, openSnapshot } from './rows.js'
+import { layerRows, openSnapshot, type Opened } from './rows.js'
 import { zipped } from './zip.js'
 
 export interface StreamOptions {
@@ -24,8 +25,8 @@ export async function* exportChunks(store: Store, reader: Reader, plan: ExportPl
   const leave = takeSlot(store, reader.clearance)
   try {
     // Before the first byte: the door says what is not there, and is asked once a layer.
-    const views = new Map<string, View>()
-    for (const { layer, query } of plan.plans) views.set(layer.id, await store.view(query.view))
+    const views = new Map<string, Opened>()
+    for (const { layer, query, page } of plan.plans) views.set(layer.id, page ? await pageRows(store, { query, ...page }) : { rows: await store.view(query.view), order: sql`v.id` })
     const snapshot = await openSnapshot(store, reader, signal)
     let written = 0
     async function* rows(layer: LayerPlan, options: RowOptions): AsyncGenerator<readonly ExportRow[]> {

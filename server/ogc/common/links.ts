@@ -41,7 +41,7 @@ export function selfLinks(call: Call, current: Media, offers: readonly Media[], 
 
 /** The same as an HTTP `Link` header. */
 export function linkHeader(links: readonly Link[]): string {
-  return links.map(({ href, rel, type }) => `<${href}>; rel="${rel}"${type ? `; type="${type}"` : ''}`).join(', ')
+  return links.map(({ href, rel, type }) => `<${href}>; rel="${rel}"${type ? `; type="${type.replaceAll('"', '\\"')}"` : ''}`).join(', ')
 }
 
 function splitUrl(call: Call): { pathname: string; search: URLSearchParams } {

@@ -13,7 +13,7 @@ export const COLLECTION_ID: Parameter = { name: 'collectionId', in: 'path', requ
 export const FEATURE_ID: Parameter = { name: 'featureId', in: 'path', required: true, description: 'Id of a feature: an integer, stable for ever.', schema: Type.String({ maxLength: 60 }) }
 
 export const MAX_LIMIT = 10_000
-export const LIMIT = query('limit', 'How many features a page holds at most.', Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: 100 }))
+export const LIMIT = query('limit', 'How many features a page holds at most. Without it a format that is a file (FlatGeobuf, GeoPackage, CSV …) holds all that match.', Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: 100 }))
 export const CURSOR = query('cursor', 'Where the page starts: copied from a “next” link.', Type.String({ maxLength: 200 }))
 export const BBOX = query('bbox', 'Only features that meet this box: west, south, east, north (six numbers: heights are ignored); axis order as in bbox-crs.',
   Type.Array(Type.Number(), { minItems: 4, maxItems: 6 }))

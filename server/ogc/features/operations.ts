@@ -1,5 +1,6 @@
 import type { Operation } from '../../operations/operation.js'
-import { AS_OF, BBOX, BBOX_CRS, COLLECTION_ID, CRS, CURSOR, DATETIME, F, FEATURE_ID, FILTER, FILTER_CRS, FILTER_LANG, LANG, LIMIT, PROPERTIES, RUN } from '../common/parameters.js'
+import { AS_OF, BBOX, BBOX_CRS, COLLECTION_ID, CRS, CURSOR, DATETIME, F, FEATURE_ID, FILTER, FILTER_CRS, FILTER_LANG, formats, LANG, LIMIT, PROPERTIES, RUN } from '../common/parameters.js'
+import { ITEM_FORMATS } from './formats.js'
 import { getFunctions } from './functions.js'
 import { getCollection, getCollections, getSchema } from './collections.js'
 import { getItem, getItems } from './items.js'
@@ -7,6 +8,8 @@ import { getItem, getItems } from './items.js'
 const common = { method: 'get', branched: true } as const
 const SPEC = 'http://www.opengis.net/spec'
 const classes = (spec: string, ...names: string[]) => names.map((name) => `${SPEC}/${spec}/conf/${name}`)
+
+const ITEM_F = formats(...ITEM_FORMATS.map(({ media }) => media.f))
 
 export const featureOperations: readonly Operation[] = [
   { ...common, id: 'getCollections', path: '/ogc/collections', tags: ['Collections'], summary: 'The layers of the city.', parameters: [F, LANG], conformsTo: classes('ogcapi-common-2/1.0', 'collections'), handler: getCollections },
@@ -20,7 +23,7 @@ export const featureOperations: readonly Operation[] = [
   {
     ...common, id: 'getFeatures', path: '/ogc/collections/{collectionId}/items', tags: ['Features'], extraQuery: true,
     summary: 'Features, page by page. Every queryable is a query parameter too.',
-    parameters: [COLLECTION_ID, LIMIT, BBOX, BBOX_CRS, CRS, DATETIME, AS_OF, RUN, FILTER, FILTER_LANG, FILTER_CRS, PROPERTIES, CURSOR, F, LANG],
+    parameters: [COLLECTION_ID, LIMIT, BBOX, BBOX_CRS, CRS, DATETIME, AS_OF, RUN, FILTER, FILTER_LANG, FILTER_CRS, PROPERTIES, CURSOR, ITEM_F, LANG],
     conformsTo: [
       ...classes('ogcapi-features-1/1.0', 'core', 'geojson', 'html', 'oas30'), ...classes('ogcapi-features-2/1.0', 'crs'), ...classes('ogcapi-features-3/1.0', 'filter', 'features-filter'),
       ...classes('cql2/1.0', 'cql2-text', 'cql2-json', 'basic-cql2', 'advanced-comparison-operators', 'case-insensitive-comparison', 'accent-insensitive-comparison', 'basic-spatial-functions',
@@ -30,6 +33,6 @@ export const featureOperations: readonly Operation[] = [
   },
   {
     ...common, id: 'getFeature', path: '/ogc/collections/{collectionId}/items/{featureId}', tags: ['Features'], summary: 'One feature.',
-    parameters: [COLLECTION_ID, FEATURE_ID, CRS, AS_OF, RUN, PROPERTIES, F, LANG], handler: getItem,
+    parameters: [COLLECTION_ID, FEATURE_ID, CRS, AS_OF, RUN, PROPERTIES, ITEM_F, LANG], handler: getItem,
   },
 ]
