@@ -138,7 +138,7 @@ async function inCrs84(call: QueryCall, filter: Filter, crs: Crs): Promise<Filte
   }
 }
 
-async function literalInCrs84(call: QueryCall, geometry: GeometryLiteral, crs: Crs, parameter: string): Promise<GeometryLiteral> {
+export async function literalInCrs84(call: QueryCall, geometry: GeometryLiteral, crs: Crs, parameter: string): Promise<GeometryLiteral> {
   const shape = 'bbox' in geometry
     ? sql`st_makeenvelope(${geometry.bbox[0]}::float8, ${geometry.bbox[1]}::float8, ${geometry.bbox[2]}::float8, ${geometry.bbox[3]}::float8)`
     : sql`st_force2d(st_geomfromgeojson(${JSON.stringify(geometry.geojson)}::text))`
