@@ -20,9 +20,9 @@ export function orderSql(sort: readonly SortKey[] = [], backwards = false): RawB
   ])
 }
 
-/** The keys of a row's place, as the columns `key_0`, … with a comma behind each: as text, which keeps every digit. */
+/** The keys of a row's place, as the columns `key_0`, … with a comma before each: as text, which keeps every digit. */
 export function placeColumns(sort: readonly SortKey[]): RawBuilder<unknown> {
-  return sql.join(sort.map(({ name }, i) => sql`${sql.ref(`v.${name}`)}::text as ${sql.ref(`key_${i}`)},`), sql` `)
+  return sql.join(sort.map(({ name }, i) => sql`, ${sql.ref(`v.${name}`)}::text as ${sql.ref(`key_${i}`)}`), sql``)
 }
 
 export function placeOf(row: { readonly id: number } & Readonly<Record<string, unknown>>, sort: readonly SortKey[]): Place {

@@ -31,6 +31,8 @@ export interface ItemsQuery {
   readonly sort?: readonly SortKey[]
   /** The one feature that is wanted. */
   readonly only?: number
+  /** Attributes alone are wanted. */
+  readonly skipsGeometry?: boolean
 }
 
 /** What of a call says which rows are wanted. */

@@ -1,53 +1,85 @@
-/** Rows of a view as GeoJSON text, made in the database. */
+/** Rows of a query through the one door: as features, as places, as a count. */
 import { sql, type RawBuilder, type SqlBool } from 'kysely'
-import type { Crs } from '../../../core/crs.js'
-import type { Column, Layer } from '../../../layers/layer.js'
 import { boxSql, filterToSql, ROWS } from '../../store/filter-sql.js'
 import { visibleColumns } from '../../store/rights.js'
 import type { Store, View } from '../../store/store.js'
 import { storeColumnNames } from '../../store/tables.js'
 import { revisionAsOf } from '../../store/view.js'
 import type { Cursor, Place } from './cursor.js'
+import { featureColumns, FeatureWriter, type FeatureForm } from './feature-rows.js'
 import type { ItemsPage, Neighbours } from './formats.js'
 import { orderSql, placeColumns, placeOf, withinSql, type Window } from './order.js'
 import type { ItemsQuery } from './query.js'
 
-export interface FeatureRow { readonly id: number; readonly revision: number; readonly feature: string; readonly at: Date | null; readonly place: Place }
+/** A feature as its text, with what of it is needed beside. */
+export interface FeatureRow { readonly id: number; readonly revision: number; readonly at: Date | null; readonly feature: string }
 
-/** Rows per statement: enough to be fast, few enough to keep memory flat and the socket fed. */
-const BATCH = 2000
+/** Features that came together: their texts with commas between, and the places of the first and last. */
+export interface FeatureBatch {
+  readonly writer: FeatureWriter
+  readonly text: Uint8Array
+  readonly count: number
+  readonly first: Place | undefined
+  readonly last: Place | undefined
+  /** Is there a row behind the last that the window holds, but the count does not? */
+  readonly more: boolean
+}
+
+/** Rows of the first statement, so that an answer begins soon, and of each later one: enough to be fast, few enough to keep memory flat and connections free. */
+const FIRST_BATCH = 250
+const BATCH = 2500
+/** Text that a batch comes to, about: large geometries come in smaller batches. */
+const BATCH_BYTES = 8 << 20
 
 /**
- * Features in the query's order, within the window, at most `count`. Keyset: each batch starts where the last ended,
- * so that rows that come and go meanwhile neither repeat nor hide others.
+ * Features in the query's order, within the window, at most `count`; one batch at least. Keyset: each batch starts where the last ended, so that
+ * rows that come and go meanwhile neither repeat nor hide others. The next batch is read while the last is used.
  */
+export async function* featureTexts(store: Store, query: ItemsQuery, window: Window, count: number, { form = 'geojson', signal, keepsRows }: ReadOptions = {}): AsyncGenerator<FeatureBatch> {
+  const read = (after: Place | undefined, left: number, size: number) => {
+    const batch = readBatch(store, query, { ...window, after }, size, left > size ? size : size + 1, { form, signal, keepsRows })
+    batch.catch(() => {}) // told where it is awaited
+    return batch
+  }
+  let left = count
+  for (let size = Math.min(left, FIRST_BATCH), reading: Promise<FeatureBatch> | undefined = read(window.after, left, size); reading;) {
+    const batch = await reading
+    left -= batch.count
+    reading = undefined
+    if (batch.count === size && left > 0) {
+      // Where an order has no index, every statement sorts anew.
+      size = Math.max(50, Math.min(left, query.sort?.length ? left : BATCH, Math.floor((BATCH_BYTES * batch.count) / batch.text.length)))
+      reading = read(batch.last, left, size)
+    }
+    if (batch.count > 0 || left === count) yield batch
+  }
+}
+
+export interface ReadOptions { readonly form?: FeatureForm; readonly signal?: AbortSignal; readonly keepsRows?: boolean }
+
+async function readBatch(store: Store, query: ItemsQuery, window: Window, most: number, limit: number, { form = 'geojson', signal, keepsRows }: ReadOptions): Promise<FeatureBatch> {
+  const { clearance } = query.view.reader
+  const statement = sql`select ${featureColumns(query, form)} from ${await rowsOf(store, query)} as v
+    where ${within(query, window)} order by ${orderSql(query.sort)} limit ${limit}::int8`
+  const { sql: text, parameters: values } = statement.compile(store.pool(clearance))
+  const writer = new FeatureWriter(query, form, most, keepsRows)
+  await store.rows(clearance, { text, values }, writer, signal)
+  return { writer, text: writer.out.written(), count: writer.count, ...writer.finish(), more: writer.isOver }
+}
+
+/** The same, as a value a feature. */
 export async function* featureBatches(store: Store, query: ItemsQuery, window: Window, count: number): AsyncGenerator<readonly FeatureRow[]> {
-  let { after } = window
-  for (let left = count; left > 0;) {
-    const size = Math.min(left, BATCH)
-    const rows = await featureRows(store, query, { ...window, after }, size)
-    if (rows.length > 0) yield rows
-    if (rows.length < size) return
-    left -= rows.length
-    after = rows[rows.length - 1]!.place
+  for await (const { writer, text } of featureTexts(store, query, window, count, { keepsRows: true })) {
+    const bytes = Buffer.from(text.buffer, text.byteOffset, text.length)
+    yield writer.rows.map(({ start, end, ...row }) => ({ ...row, feature: bytes.toString('utf8', start, end) }))
   }
 }
 
 /** The feature with this id; undefined when the view has none. */
-export async function featureRow(store: Store, query: ItemsQuery, id: number): Promise<FeatureRow | undefined> {
-  return (await featureRows(store, { ...query, only: id }, {}, 1))[0]
-}
-
-async function featureRows(store: Store, query: ItemsQuery, window: Window, limit: number): Promise<FeatureRow[]> {
-  const { view, crs, layer, properties, sort = [] } = query
-  const rows = await rowsOf(store, query)
-  const { rows: found } = await sql<Omit<FeatureRow, 'place'> & Record<string, string | null>>`
-    select v.id, v.revision, v.valid_from as at, ${placeColumns(sort)}
-      '{"type":"Feature","id":' || v.id || ',"geometry":' || coalesce(st_asgeojson(${geometrySql(layer, crs)}, ${sql.lit(crs.digits)}, 0), 'null')
-        || ',"properties":' || ${propertiesSql(properties)} || '}' as feature
-    from ${rows} as v
-    where ${within(query, window)} order by ${orderSql(sort)} limit ${limit}`.execute(store.pool(view.reader.clearance))
-  return found.map((row) => ({ ...row, place: placeOf(row, sort) }) as unknown as FeatureRow)
+export async function featureRow(store: Store, query: ItemsQuery, id: number, form: FeatureForm = 'geojson'): Promise<FeatureRow | undefined> {
+  const { writer, text } = await readBatch(store, { ...query, only: id }, {}, 1, 1, { form, keepsRows: true })
+  const [row] = writer.rows
+  return row && { id: row.id, revision: row.revision, at: row.at, feature: Buffer.from(text).toString() }
 }
 
 /** A page as a relation with the view's columns; where its rows leave it for somewhere else, say `order` of it again: `from ${rows} as v order by ${order}`. */
@@ -83,7 +115,7 @@ async function places(store: Store, query: ItemsQuery, window: Window, { offset 
   const { view, sort = [] } = query
   const rows = await rowsOf(store, { ...query, properties: query.properties.filter(({ name }) => sort.some((key) => key.name === name)) })
   const { rows: found } = await sql<{ id: number } & Record<string, string | null>>`
-    select ${placeColumns(sort)} v.id from ${rows} as v where ${within(query, window)}
+    select v.id${placeColumns(sort)} from ${rows} as v where ${within(query, window)}
     order by ${orderSql(sort, backwards)} limit ${limit} offset ${offset}`.execute(store.pool(view.reader.clearance))
   return found.map((row) => placeOf(row, sort))
 }
@@ -94,7 +126,7 @@ async function rowsOf(store: Store, { view, since, layer, properties }: ItemsQue
   if (!since) return current
   const still = await store.view({ ...view, where: undefined, bbox: undefined, columns: [] })
   const known = [...storeColumnNames(layer), ...visibleColumns(layer, view.reader.clearance).map(({ name }) => name)]
-  const wanted = sql.join([...new Set(['id', 'revision', 'valid_from', 'geom', 'geom_3857', ...(layer.surveyed ? ['geom_native'] : []), ...properties.map(({ name }) => name)])].map((name) => sql.ref(name)))
+  const wanted = sql.join([...new Set(['id', 'revision', 'valid_from', 'geom', 'geom_3857', ...(layer.surveyed ? ['geom_native'] : []), ...(layer.threeD ? ['solid', 'ground_z', 'height'] : []), ...properties.map(({ name }) => name)])].map((name) => sql.ref(name)))
   const conditions = [
     sql`true`,
     ...(view.where ? [filterToSql(view.where, layer, view.reader.clearance)] : []),
@@ -111,23 +143,6 @@ async function rowsOf(store: Store, { view, since, layer, properties }: ItemsQue
 
 /** The rows of a window, or the one row that is wanted. */
 const within = ({ sort = [], only }: ItemsQuery, window: Window) => (only === undefined ? withinSql(sort, window) : sql<SqlBool>`v.id = ${only}::int8`)
-
-function propertiesSql(properties: readonly Column[]): RawBuilder<string> {
-  if (properties.length === 0) return sql`'{}'`
-  return sql`(select row_to_json(p) from (select ${sql.join(properties.map(({ name }) => sql.ref(`v.${name}`)))}) as p)::text`
-}
-
-/** In the CRS asked for, rings counter-clockwise; the geometry as delivered where that is its CRS. */
-function geometrySql(layer: Layer, crs: Crs): RawBuilder<unknown> {
-  const own = sql.ref('v.geom')
-  const there = crs.srid === 4326 ? own
-    : crs.srid === layer.surveyed?.srid ? sql`coalesce(v.geom_native, st_transform(v.geom, ${sql.lit(crs.srid)}))`
-    : crs.srid === 3857 ? sql.ref('v.geom_3857') : sql`st_transform(v.geom, ${sql.lit(crs.srid)})`
-  // PostGIS turns lines round too, whose direction means something.
-  const wound = layer.geometry === 'polygon' ? sql`st_forcepolygonccw(${there})`
-    : layer.geometry === 'any' ? sql`case when st_geometrytype(${there}) in ('ST_Polygon', 'ST_MultiPolygon') then st_forcepolygonccw(${there}) else ${there} end` : there
-  return crs.axes === 'lat,lon' ? sql`st_flipcoordinates(${wound})` : wound
-}
 
 /** Beyond this many a count costs more than it tells. */
 const COUNT_MOST = 100_000
