@@ -4,6 +4,7 @@ import type { Response } from 'express'
 import type { Layer } from '../layers/layer.js'
 import { language } from './ogc/common/media.js'
 import { LANG } from './ogc/common/parameters.js'
+import { BOX, COUNT, FREE, INTEGER, json, nullable, NUMBER, TEXT, TITLES } from './ogc/common/schemas.js'
 import { sendText, vary } from './ogc/common/respond.js'
 import { layersOf } from './ogc/features/layers.js'
 import { etag, notModified } from './ogc/features/validator.js'
@@ -16,10 +17,19 @@ import { visibleColumns } from './store/rights.js'
 import type { Branch, Reader, Store } from './store/store.js'
 import { terrainSummary } from './terrain/terrain-store.js'
 
+const { Array: list, Object: object } = Type
+const CITY = json('The city.', object({
+  city: FREE, reader: object({ subject: TEXT, roles: list(TEXT), clearance: TEXT }), terrain: nullable(FREE), scenarios: list(object({ id: TEXT, title: TITLES, latestRun: nullable(FREE) })),
+  layers: list(object({ id: TEXT, title: TITLES, kind: TEXT, geometry: TEXT, columns: list(FREE), count: COUNT, bbox: nullable(BOX), revision: INTEGER })),
+}))
+const FOUND = json('Results, best first.', object({
+  results: list(object({ layer: nullable(TEXT), id: nullable(INTEGER), label: TEXT, detail: TEXT, center: list(NUMBER), bbox: BOX })),
+}))
+
 export const operations: readonly Operation[] = [
   {
     id: 'getCity', method: 'get', path: '/city', branched: true, tags: ['City'],
-    summary: 'The city, who is reading, its layers with counts, its terrain and its scenarios.', handler: getCity,
+    summary: 'The city, who is reading, its layers with counts, its terrain and its scenarios.', responses: { 200: CITY }, handler: getCity,
   },
   {
     id: 'search', method: 'get', path: '/search', branched: true, tags: ['City'],
@@ -29,7 +39,7 @@ export const operations: readonly Operation[] = [
       { name: 'limit', in: 'query', description: 'How many results at most.', schema: Type.Integer({ minimum: 1, maximum: 50, default: 12 }) },
       LANG,
     ],
-    handler: async (call, response) => {
+    responses: { 200: FOUND }, handler: async (call, response) => {
       const lang = language(call.request, call.params.lang)
       vary(response, lang)
       response.setHeader('Cache-Control', 'no-store')

@@ -1,9 +1,14 @@
 import { Type } from '@sinclair/typebox'
 import { badParameter } from '../errors.js'
+import { FREE, INTEGER, json, LINKS, nullable, TEXT } from '../ogc/common/schemas.js'
 import type { Operation } from '../operations/operation.js'
 import { accessLog } from '../store/access-log.js'
 
 const MOST = 1000
+
+const LOG = json('Entries, newest first.', Type.Object({
+  entries: Type.Array(Type.Object({ id: INTEGER, at: TEXT, subject: TEXT, clearance: TEXT, layer: TEXT, columns: Type.Array(TEXT), operation: TEXT, how: nullable(FREE), purpose: nullable(TEXT) })), links: LINKS,
+}))
 
 export const operations: readonly Operation[] = [
   {
@@ -16,7 +21,7 @@ export const operations: readonly Operation[] = [
       { name: 'before', in: 'query', description: 'Entries older than the one with this id: the next page.', schema: Type.Integer({ minimum: 1 }) },
       { name: 'limit', in: 'query', description: 'How many entries at most.', schema: Type.Integer({ minimum: 1, maximum: MOST, default: 100 }) },
     ],
-    handler: async ({ app, params, base }, response) => {
+    responses: { 200: LOG }, handler: async ({ app, params, base }, response) => {
       const { since, until, subject, layer, before, limit } = params
       const entries = await accessLog(app.store.db, { since: instant('since', since), until: instant('until', until), subject, layer, before, limit })
       const last = entries[entries.length - 1]

@@ -5,6 +5,7 @@ import { notFound } from '../errors.js'
 import { html, Html, page } from '../ogc/common/html.js'
 import { language, type Language } from '../ogc/common/media.js'
 import { LANG } from '../ogc/common/parameters.js'
+import { answer, TEXT } from '../ogc/common/schemas.js'
 import { sendText, vary } from '../ogc/common/respond.js'
 import { etag, notModified } from '../ogc/features/validator.js'
 import type { Call, Operation, Parameter } from '../operations/operation.js'
@@ -14,7 +15,7 @@ import { isPage, NAMES, PAGES, pageText, type PageName } from './pages.js'
 
 const inPath = (name: string, description: string): Parameter => ({ name, in: 'path', required: true, description, schema: Type.String({ maxLength: 60 }) })
 const PAGE = inPath('page', `One of ${PAGES.join(', ')}.`)
-const common = { method: 'get', tags: ['Documentation'], handler: sendPage } as const
+const common = { method: 'get', tags: ['Documentation'], responses: { 200: answer('The page.', 'text/html', TEXT) }, handler: sendPage } as const
 
 export const operations: readonly Operation[] = [
   { ...common, id: 'getDocs', path: '/docs', summary: 'The documentation.', parameters: [LANG] },

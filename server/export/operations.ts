@@ -6,9 +6,11 @@ import type { Response } from 'express'
 import { SIMULATION_LABEL } from '../../simulation/manifest.js'
 import { notFound, Problem } from '../errors.js'
 import { AS_OF, BBOX, BBOX_CRS, CRS, FILTER, FILTER_CRS, FILTER_LANG, PROPERTIES, RUN } from '../ogc/common/parameters.js'
+import { JOB_MADE, problem, TEXT } from '../ogc/common/schemas.js'
 import type { Call, Operation, Parameter } from '../operations/operation.js'
 import { statusInfo } from '../operations/operations.js'
 import { FORMAT_IDS } from './export.js'
+import { FORMATS } from './formats.js'
 import { expiresAt, jobFolder } from './files.js'
 import { resultOf, type ExportInputs } from './jobs.js'
 import { planExport, type ExportParams, type ExportPlan } from './plan.js'
@@ -25,16 +27,23 @@ const WHAT = [LAYERS, FORMAT, BBOX, BBOX_CRS, CRS, AS_OF, RUN, FILTER, FILTER_LA
 /** The same words in a JSON body. */
 const BODY = Type.Object(Object.fromEntries(WHAT.map(({ name, schema, required, description }) => [name, required ? schema : Type.Optional({ ...schema, description })])), { additionalProperties: false })
 
+const FILE_ANSWER = {
+  200: {
+    description: 'The file.', content: Object.fromEntries(FORMAT_IDS.map((id) => [FORMATS[id].mediaType.split(';')[0]!, {}])),
+    headers: { 'Content-Disposition': { description: 'Its name.', schema: TEXT }, 'X-Export-Crs': { description: 'Its CRS.', schema: TEXT }, 'X-Export-Losses': { description: 'What the format cannot hold.', schema: TEXT } },
+  },
+  404: problem('There is no such layer or export, or it has expired.'), 429: problem('Too many exports are under way.'),
+}
+
 export const operations: readonly Operation[] = [
   {
     id: 'getExport', method: 'get', path: '/exports', tags, branched: true, parameters: WHAT,
     summary: 'Layers as a file, streamed. What the format cannot hold is told in X-Export-Losses',
-    responses: { 200: 'The file', 429: 'Too many exports are under way' }, handler: getExport,
+    responses: FILE_ANSWER, handler: getExport,
   },
   {
     id: 'postExport', method: 'post', path: '/exports', tags, branched: true, roles: ['editor', 'steward'], body: { contentType: 'application/json', schema: BODY },
-    summary: 'Make a large export in the background, to be fetched when it is ready', responses: { 201: 'The job; its address is in Location' },
-    handler: async (call, response) => {
+    summary: 'Make a large export in the background, to be fetched when it is ready', responses: { 201: JOB_MADE }, handler: async (call, response) => {
       const params = call.body as ExportParams
       await planExport(call, params) // so that a mistake is told now
       const inputs: ExportInputs = { params, dataDir: call.app.config.dataDir }
@@ -46,7 +55,7 @@ export const operations: readonly Operation[] = [
     id: 'getExportFile', method: 'get', path: '/exports/{jobId}', tags, branched: true, roles: ['editor', 'steward'],
     summary: 'The file that an export job has made; kept for a day',
     parameters: [{ name: 'jobId', in: 'path', required: true, description: 'The export\'s job id', schema: Type.String({ format: 'uuid' }) }],
-    responses: { 200: 'The file', 404: 'There is no such export, or it has expired' }, handler: getExportFile,
+    responses: FILE_ANSWER, handler: getExportFile,
   },
 ]
 

@@ -5,6 +5,7 @@ import type { Call, Operation, Parameter } from '../operations/operation.js'
 import type { RowCursor } from '../store/changes.js'
 import { latestRevision } from '../store/changes.js'
 import { STEWARD, type Store } from '../store/store.js'
+import * as answers from './answers.js'
 import { countOpen, listConflicts, resolveConflict } from './conflicts.js'
 import { httpConnection } from './connection.js'
 import { federationPage, greeting } from './feed.js'
@@ -31,7 +32,7 @@ const PEER = Type.Object({
 export const operations: readonly Operation[] = [
   {
     id: 'greetPeer', method: 'get', path: '/federation/hello', tags, summary: 'Which instance this is, and the layers that the token may follow.',
-    handler: async (call, response) => void response.set('Cache-Control', 'no-store').json(await greeting(call.app.store, call.reader)),
+    responses: answers.GREETING, handler: async (call, response) => void response.set('Cache-Control', 'no-store').json(await greeting(call.app.store, call.reader)),
   },
   {
     id: 'getFederationRows', method: 'get', path: '/federation/rows', tags, summary: 'The change feed with the writes that each field comes from, for peers.',
@@ -43,7 +44,7 @@ export const operations: readonly Operation[] = [
       query('snapshot', 'The rows as of this revision, 0 for the newest, instead of the feed', Type.Integer(count)),
       query('asker', 'Instance number and newest revision of who asks: its own writes are left out', Type.String({ pattern: '^\\d{1,4},\\d{1,16}$' })),
     ],
-    handler: async (call, response) => {
+    responses: answers.ROWS, handler: async (call, response) => {
       const { since, after, layers, limit, asker, snapshot } = call.params
       const [instance, latest] = asker ? asker.split(',').map(Number) : []
       response.set('Cache-Control', 'no-store').json(await federationPage(call.app.store, call.reader, {
@@ -53,23 +54,23 @@ export const operations: readonly Operation[] = [
   },
   {
     id: 'getFederation', method: 'get', path: '/federation', tags, roles: staff, summary: 'This instance and its peers: cursor, lag, state, last error.',
-    handler: async (call, response) => void response.set('Cache-Control', 'no-store').json(await federationStatus(call.app.store)),
+    responses: answers.STATUS, handler: async (call, response) => void response.set('Cache-Control', 'no-store').json(await federationStatus(call.app.store)),
   },
   {
     id: 'addPeer', method: 'post', path: '/federation/peers', tags, roles: ['steward'], summary: 'Declare another instance, and the layers to keep in step with it.',
     body: { contentType: 'application/json', schema: PEER },
-    handler: async (call, response) => {
+    responses: answers.PEER_MADE, handler: async (call, response) => {
       const peer = await addPeer(call.app.store, call.body as Parameters<typeof addPeer>[1], call.reader.subject)
       response.status(201).set('Location', `${call.origin}/federation/peers/${encodeURIComponent(peer.name)}`).json(shown(peer))
     },
   },
   {
     id: 'getPeer', method: 'get', path: '/federation/peers/{peer}', tags, roles: staff, parameters: [peerName], summary: 'How it goes with one peer.',
-    handler: async (call, response) => void response.set('Cache-Control', 'no-store').json(shown(await getPeer(call.app.store, call.params.peer))),
+    responses: answers.ONE_PEER, handler: async (call, response) => void response.set('Cache-Control', 'no-store').json(shown(await getPeer(call.app.store, call.params.peer))),
   },
   {
     id: 'removePeer', method: 'delete', path: '/federation/peers/{peer}', tags, roles: ['steward'], parameters: [peerName], summary: 'End federation with a peer; what came from it stays.',
-    handler: async (call, response) => {
+    responses: answers.GONE, handler: async (call, response) => {
       await removePeer(call.app.store, call.params.peer)
       response.status(204).end()
     },
@@ -77,11 +78,11 @@ export const operations: readonly Operation[] = [
   {
     id: 'changePeer', method: 'patch', path: '/federation/peers/{peer}', tags, roles: ['steward'], parameters: [peerName], summary: 'Pause or resume a peer, or read its feed from the start.',
     body: { contentType: 'application/json', schema: Type.Object({ paused: Type.Optional(Type.Boolean()), fromStart: Type.Optional(Type.Boolean()) }, { additionalProperties: false }) },
-    handler: async (call, response) => void response.json(shown(await updatePeer(call.app.store, call.params.peer, call.body as object))),
+    responses: answers.ONE_PEER, handler: async (call, response) => void response.json(shown(await updatePeer(call.app.store, call.params.peer, call.body as object))),
   },
   {
     id: 'syncPeer', method: 'post', path: '/federation/peers/{peer}/sync', tags, roles: ['steward'], parameters: [peerName], summary: 'Pull a peer now, until it is in step.',
-    handler: async (call, response) => {
+    responses: answers.PULLED, handler: async (call, response) => {
       const peer = await getPeer(call.app.store, call.params.peer)
       response.json(await pull(call.app.store, peer.name, httpConnection(peer), { signal: call.signal }))
     },
@@ -93,7 +94,7 @@ export const operations: readonly Operation[] = [
       query('layer', 'Of this layer only', Type.String({ maxLength: 60 })),
       query('limit', 'How many at most', Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
     ],
-    handler: async (call, response) => {
+    responses: answers.CONFLICTS, handler: async (call, response) => {
       const { state, layer, limit } = call.params
       response.set('Cache-Control', 'no-store').json({ conflicts: await listConflicts(call.app.store, call.reader, { all: state === 'all', layer, limit }) })
     },
@@ -102,7 +103,7 @@ export const operations: readonly Operation[] = [
     id: 'resolveFederationConflict', method: 'post', path: '/federation/conflicts/{conflictId}/resolve', tags, roles: staff, summary: 'Decide a conflict for one side.',
     parameters: [{ name: 'conflictId', in: 'path', required: true, description: 'The conflict\'s id', schema: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }],
     body: { contentType: 'application/json', schema: Type.Object({ take: Type.Union([Type.Literal('mine'), Type.Literal('theirs')]), reason: Type.Optional(Type.String({ maxLength: 500 })) }, { additionalProperties: false }) },
-    handler: resolve,
+    responses: answers.RESOLVED, handler: resolve,
   },
 ]
 

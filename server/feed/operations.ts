@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { AS_OF, BBOX } from '../ogc/common/parameters.js'
 import type { Operation, Parameter } from '../operations/operation.js'
+import * as answers from './answers.js'
 import { getChangedRows, getChanges, getChangesHash } from './changes.js'
 import { getEvents } from './events.js'
 import { webhookOperations } from './webhook-operations.js'
@@ -17,9 +18,9 @@ const limit = (most: number, what: string) => query('limit', `How many ${what} a
 const common = { method: 'get', branched: true, tags: ['Changes'] } as const
 
 export const operations: readonly Operation[] = [
-  { ...common, id: 'getChanges', path: '/changes', summary: 'What changed, by revision and layer.', parameters: [SINCE, limit(10_000, 'entries'), LAYERS, BOX], handler: getChanges },
-  { ...common, id: 'getChangedRows', path: '/changes/rows', summary: 'The rows that revisions made, exact: replayed in order they give the identical city.', parameters: [SINCE, AFTER, limit(5_000, 'rows'), LAYERS], handler: getChangedRows },
-  { ...common, id: 'getChangesHash', path: '/changes/hash', summary: 'Hashes of layers: equal where two copies are.', parameters: [LAYERS, AS_OF], handler: getChangesHash },
-  { ...common, id: 'getEvents', path: '/events', summary: 'Changes as they happen: server-sent events, whose id is the revision.', parameters: [FROM, LAYERS, BOX], handler: getEvents },
+  { ...common, id: 'getChanges', path: '/changes', summary: 'What changed, by revision and layer.', parameters: [SINCE, limit(10_000, 'entries'), LAYERS, BOX], responses: answers.CHANGES, handler: getChanges },
+  { ...common, id: 'getChangedRows', path: '/changes/rows', summary: 'The rows that revisions made, exact: replayed in order they give the identical city.', parameters: [SINCE, AFTER, limit(5_000, 'rows'), LAYERS], responses: answers.CHANGED_ROWS, handler: getChangedRows },
+  { ...common, id: 'getChangesHash', path: '/changes/hash', summary: 'Hashes of layers: equal where two copies are.', parameters: [LAYERS, AS_OF], responses: answers.HASHES, handler: getChangesHash },
+  { ...common, id: 'getEvents', path: '/events', summary: 'Changes as they happen: server-sent events, whose id is the revision.', parameters: [FROM, LAYERS, BOX], responses: answers.EVENTS, handler: getEvents },
   ...webhookOperations,
 ]

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Type } from '@sinclair/typebox'
 import { badBody, badParameter, notFound, Problem } from '../errors.js'
+import { answer, COUNT, FILE, FREE, JOB_MADE, json, problem, TEXT } from '../ogc/common/schemas.js'
 import { receiveForm } from '../http/form.js'
 import type { Call, Operation } from '../operations/operation.js'
 import { statusInfo } from '../operations/operations.js'
@@ -16,13 +17,19 @@ import { incomingFolder, keep, mainOf, rejectsFile, safeName, type FrozenFile } 
 export const MAX_UPLOAD_BYTES = 4 * 2 ** 30
 const MAX_FILES = 20
 
+const FORM = Type.Object({
+  file: FILE, mode: Type.Optional(Type.Union([Type.Literal('import'), Type.Literal('publish')], { default: 'publish' })), layer: Type.Optional(Type.String({ description: 'import: the layer to fill.' })),
+}, { additionalProperties: true })
+const PREVIEW = Type.Object({ file: TEXT, format: TEXT, layers: Type.Array(Type.Object({ name: TEXT, features: COUNT }, { additionalProperties: true })), notes: Type.Array(TEXT), terrain: Type.Optional(FREE) })
+const IMPORTED = { 200: json('The preview.', PREVIEW), 201: JOB_MADE, 413: problem('The file is too large.') }
+const REJECTS = { 200: answer('The rows; none where none was rejected.', 'application/x-ndjson', TEXT) }
+
 export const operations: readonly Operation[] = [
   {
     id: 'postImport', method: 'post', path: '/imports', summary: 'Import a file into a layer, or publish it as a layer of its own', tags: ['Imports'],
-    roles: ['steward'], body: { contentType: 'raw' },
+    roles: ['steward'], body: { contentType: 'raw', media: { 'multipart/form-data': FORM } },
     parameters: [{ name: 'preview', in: 'query', description: 'Only tell what is in the file: layers, fields, CRS, encoding, proposed layer and mapping', schema: Type.Boolean() }],
-    responses: { 200: 'The preview', 201: 'The job that imports it; its address is in Location', 413: 'The file is too large' },
-    handler: async (call, response) => {
+    responses: IMPORTED, handler: async (call, response) => {
       const { fields, file } = await receive(call)
       const mode = fields.mode ?? 'publish'
       if (mode !== 'import' && mode !== 'publish') throw badParameter('mode', `mode is “import” or “publish”, not “${mode.slice(0, 40)}”.`)
@@ -39,7 +46,7 @@ export const operations: readonly Operation[] = [
   {
     id: 'getRejects', method: 'get', path: '/imports/{jobId}/rejects', summary: 'Rejected rows of an import, one JSON object a line', tags: ['Imports'], roles: ['editor', 'steward'],
     parameters: [{ name: 'jobId', in: 'path', required: true, description: 'The import\'s job id', schema: Type.String({ format: 'uuid' }) }],
-    handler: async (call, response) => {
+    responses: REJECTS, handler: async (call, response) => {
       const { jobId } = call.params
       if (!await call.app.jobs.get(jobId)) throw notFound(`There is no import ${jobId}.`)
       const path = rejectsFile(call.app.config.dataDir, jobId)
@@ -51,7 +58,7 @@ export const operations: readonly Operation[] = [
   {
     id: 'unpublish', method: 'delete', path: '/imports/layers/{collectionId}', summary: 'Take a published layer away, with all its rows', tags: ['Imports'], roles: ['steward'],
     parameters: [{ name: 'collectionId', in: 'path', required: true, description: 'The published layer', schema: Type.String({ maxLength: 60 }) }],
-    handler: async (call, response) => {
+    responses: { 204: 'It is gone.' }, handler: async (call, response) => {
       await call.app.store.catalogue.unpublish(call.params.collectionId, call.reader.subject)
       response.status(204).end()
     },

@@ -24,6 +24,9 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: TSchema }>>
 }
 
+/** A body that the handler reads by itself, by media type for the document. */
+export interface RawBody { readonly contentType: 'raw'; readonly media?: Readonly<Record<string, TSchema | Readonly<Record<string, unknown>>>> }
+
 export interface Operation {
   readonly id: string
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete'
@@ -32,7 +35,7 @@ export interface Operation {
   readonly summary: string
   readonly tags: readonly string[]
   readonly parameters?: readonly Parameter[]
-  readonly body?: { readonly contentType: string; readonly schema: TSchema; readonly limitBytes?: number } | { readonly contentType: 'raw' }
+  readonly body?: { readonly contentType: string; readonly schema: TSchema; readonly limitBytes?: number } | RawBody
   /** Roles of which the reader needs one; none: open to all. */
   readonly roles?: readonly Role[]
   /** True where `/scenarios/{scenarioId}` + path serves the same over a branch. */

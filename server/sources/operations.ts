@@ -6,6 +6,7 @@ import { sql } from 'kysely'
 import { badBody, badParameter, notFound } from '../errors.js'
 import type { Call, Operation, Parameter } from '../operations/operation.js'
 import { statusInfo } from '../operations/operations.js'
+import * as answers from './answers.js'
 import { addSource, getSource, listSources, removeSource, replaceSource, type StoredSource } from './registry.js'
 import { SourceSchema, type SourceInput } from './source.js'
 import { changesFile, deliveryOf, type SyncInputs } from './sync.js'
@@ -25,23 +26,22 @@ const SyncBody = Type.Object({
 export const operations: readonly Operation[] = [
   {
     ...common, id: 'getSources', method: 'get', path: '/sources', summary: 'Upstream sources and how far they are in step',
-    handler: async (call, response) => void response.json({ sources: (await listSources(call.app.store)).map(shown) }),
+    responses: answers.SOURCES, handler: async (call, response) => void response.json({ sources: (await listSources(call.app.store)).map(shown) }),
   },
   {
     ...common, id: 'postSource', method: 'post', path: '/sources', summary: 'Declare a source', body: body(SourceSchema),
-    responses: { 201: 'Declared; its address is in Location', 409: 'The id is taken' },
-    handler: async (call, response) => {
+    responses: answers.DECLARED, handler: async (call, response) => {
       const source = await addSource(call.app.store, call.body as SourceInput, { actor: call.reader.subject, anyFolder: false })
       response.status(201).set('Location', `${call.origin}/sources/${source.definition.id}`).json(shown(source))
     },
   },
   {
     ...common, id: 'getSource', method: 'get', path: '/sources/{sourceId}', summary: 'A source', parameters: [sourceId],
-    handler: async (call, response) => void response.json(shown(await getSource(call.app.store, call.params.sourceId))),
+    responses: answers.ONE_SOURCE, handler: async (call, response) => void response.json(shown(await getSource(call.app.store, call.params.sourceId))),
   },
   {
     ...common, id: 'putSource', method: 'put', path: '/sources/{sourceId}', summary: 'Replace a source\'s declaration; secret headers stay where none are given and the address is the same', parameters: [sourceId], body: body(SourceSchema),
-    handler: async (call, response) => {
+    responses: answers.ONE_SOURCE, handler: async (call, response) => {
       const input = call.body as SourceInput
       if (input.id !== call.params.sourceId) throw badBody(`The declaration is of “${input.id}”, the address of “${call.params.sourceId}”. An id stays for ever.`)
       response.json(shown(await replaceSource(call.app.store, input, { actor: call.reader.subject, anyFolder: false })))
@@ -50,16 +50,15 @@ export const operations: readonly Operation[] = [
   {
     ...common, id: 'deleteSource', method: 'delete', path: '/sources/{sourceId}', summary: 'Forget a source; its rows stay unless rows=remove',
     parameters: [sourceId, { name: 'rows', in: 'query', description: 'keep: its rows become the city\'s own · remove: they go, in one revision', schema: Type.Union([Type.Literal('keep'), Type.Literal('remove')], { default: 'keep' }) }],
-    handler: async (call, response) => void response.json(await removeSource(call.app.store, call.params.sourceId, { actor: call.reader.subject, rows: call.params.rows })),
+    responses: answers.FORGOTTEN, handler: async (call, response) => void response.json(await removeSource(call.app.store, call.params.sourceId, { actor: call.reader.subject, rows: call.params.rows })),
   },
   {
     ...common, id: 'postSync', method: 'post', path: '/sources/{sourceId}/syncs', summary: 'Bring a source\'s rows in step now, or see what that would change', parameters: [sourceId], body: body(SyncBody),
-    responses: { 201: 'The job that syncs it; its address is in Location' },
-    handler: async (call, response) => startSync(call, response, call.body as Partial<SyncInputs>),
+    responses: answers.SYNC_STARTED, handler: async (call, response) => startSync(call, response, call.body as Partial<SyncInputs>),
   },
   {
     ...common, id: 'getSyncs', method: 'get', path: '/sources/{sourceId}/syncs', summary: 'Syncs of a source, newest first', parameters: [sourceId, { name: 'limit', in: 'query', description: 'How many at most', schema: Type.Integer({ minimum: 1, maximum: 1000, default: 50 }) }],
-    handler: async (call, response) => {
+    responses: answers.SYNCS, handler: async (call, response) => {
       const { store, jobs } = call.app
       const { definition: { id } } = await getSource(store, call.params.sourceId)
       const { rows } = await sql<{ id: string }>`select id from dothi.jobs where kind = 'sync' and inputs->>'source' = ${id} order by created desc limit ${call.params.limit}`.execute(store.db)
@@ -69,8 +68,7 @@ export const operations: readonly Operation[] = [
   },
   {
     ...common, id: 'approveSync', method: 'post', path: '/sources/{sourceId}/syncs/{jobId}/approval', summary: 'Apply the very delivery that a stopped or dry sync looked at', parameters: [sourceId, jobId], body: body(Type.Object({ localEdits }, { additionalProperties: false })),
-    responses: { 201: 'The job that applies it; its address is in Location', 410: 'The delivery is no longer kept' },
-    handler: async (call, response) => {
+    responses: answers.APPROVED, handler: async (call, response) => {
       const { sourceId: id, jobId: job } = call.params
       const delivery = await deliveryOf(call.app.store, call.app.config.dataDir, id, job)
       await startSync(call, response, { ...call.body as object, force: true, delivery })
@@ -82,7 +80,7 @@ export const operations: readonly Operation[] = [
       { name: 'op', in: 'query', description: 'Only these', schema: Type.Union(['insert', 'update', 'delete'].map(op => Type.Literal(op))) },
       { name: 'limit', in: 'query', description: 'How many at most', schema: Type.Integer({ minimum: 1, maximum: 60_000, default: 1000 }) },
       { name: 'offset', in: 'query', description: 'How many to pass over', schema: Type.Integer({ minimum: 0, default: 0 }) }],
-    handler: async (call, response) => {
+    responses: answers.SYNC_CHANGES, handler: async (call, response) => {
       const { sourceId: id, jobId: job, op, limit, offset } = call.params
       await deliveryOf(call.app.store, call.app.config.dataDir, id, job)
       const path = changesFile(call.app.config.dataDir, id, job)
@@ -101,7 +99,7 @@ export const operations: readonly Operation[] = [
   },
   {
     ...common, id: 'getConflicts', method: 'get', path: '/sources/{sourceId}/conflicts', summary: 'Rows that are kept as they were edited here, with what the source says', parameters: [sourceId],
-    handler: async (call, response) => void response.json({ rows: await keptRows(call.app.store, call.params.sourceId) }),
+    responses: answers.KEPT, handler: async (call, response) => void response.json({ rows: await keptRows(call.app.store, call.params.sourceId) }),
   },
 ]
 

@@ -10,6 +10,7 @@ import { badParameter, notFound } from '../errors.js'
 import { timed } from '../http/timing.js'
 import { AS_OF, COLLECTION_ID, FILTER, FILTER_CRS, FILTER_LANG } from '../ogc/common/parameters.js'
 import { PART, REV, TILE, tileOf } from '../ogc/common/tile-address.js'
+import { answer } from '../ogc/common/schemas.js'
 import { vary } from '../ogc/common/respond.js'
 import { parseAsOf } from '../ogc/common/time.js'
 import { layerOf } from '../ogc/features/layers.js'
@@ -39,7 +40,7 @@ export const operations: readonly Operation[] = [{
     FILTER, FILTER_LANG, FILTER_CRS,
     query('compare', 'A scenario’s id, `main`, an RFC 3339 instant or a revision: what of the tile is the same, changed or removed there. Together with run: another run, for the difference in depth.', 60),
   ],
-  responses: { 200: 'An Arrow IPC file: `id` (float64), then the columns of the state; what its nulls mean is in the metadata of its schema.' },
+  responses: { 200: answer('An Arrow IPC file: `id` (float64), then the columns of the state; what its nulls mean is in the metadata of its schema.', 'application/vnd.apache.arrow.file') },
   handler: sendState,
 }]
 

@@ -12,6 +12,7 @@ import { Gate } from '../ogc/tiles/gate.js'
 import type { Call, Operation, Parameter } from '../operations/operation.js'
 import { SingleFlightCache } from '../tiles3d/cache.js'
 import { tileName } from '../tiles3d/layer-tiles.js'
+import * as given from './answers.js'
 import { groundAt, groundPixels, groundRevision, groundTile, latestGroundRevision } from './ground.js'
 import { pixelSizeM, TILE_SIZE } from './height-tile.js'
 import { shade, SHADE_MARGIN, type Light } from './hillshade.js'
@@ -34,39 +35,39 @@ const LEVEL: Parameter = { name: 'level', in: 'query', description: 'A level to 
 export const operations: readonly Operation[] = [
   {
     id: 'terrain.summary', method: 'get', path: '/terrain', branched: true, tags: ['3D'],
-    summary: 'What the ground is made of', parameters: [AS_OF], handler: sendTerrain,
+    summary: 'What the ground is made of', parameters: [AS_OF], responses: given.SUMMARY, handler: sendTerrain,
   },
   {
     id: 'terrain.tilejson', method: 'get', path: '/terrain/tilejson', branched: true, tags: ['3D'],
-    summary: 'TileJSON 3.0 of the terrain', parameters: [ENCODING, AS_OF], handler: sendTileJson,
+    summary: 'TileJSON 3.0 of the terrain', parameters: [ENCODING, AS_OF], responses: given.TILEJSON, handler: sendTileJson,
   },
   ...['.png', ''].map((suffix): Operation => ({
     id: `terrain.rgb${suffix}`, method: 'get', path: `/terrain/rgb/{z}/{x}/{y}${suffix}`, branched: true, tags: ['3D'],
     summary: 'Heights as a Mapbox Terrain-RGB tile, orthometric metres, levees and earthworks cut in; sea level where no terrain is stored',
-    parameters: [...TILE, AS_OF, REV], handler: (call, response) => sendHeights(call, response, 'mapbox'),
+    parameters: [...TILE, AS_OF, REV], responses: given.PNG, handler: (call, response) => sendHeights(call, response, 'mapbox'),
   })),
   ...['.png', ''].map((suffix): Operation => ({
     id: `terrain.terrarium${suffix}`, method: 'get', path: `/terrain/terrarium/{z}/{x}/{y}${suffix}`, branched: true, tags: ['3D'],
     summary: 'The same heights as a Terrarium tile, to 1/256 m',
-    parameters: [...TILE, AS_OF, REV], handler: (call, response) => sendHeights(call, response, 'terrarium'),
+    parameters: [...TILE, AS_OF, REV], responses: given.PNG, handler: (call, response) => sendHeights(call, response, 'terrarium'),
   })),
   {
     id: 'terrain.hillshade.tilejson', method: 'get', path: '/terrain/hillshade/tilejson', branched: true, tags: ['3D'],
-    summary: 'TileJSON 3.0 of the relief shading', parameters: [...LIGHT, AS_OF], handler: sendHillshadeTileJson,
+    summary: 'TileJSON 3.0 of the relief shading', parameters: [...LIGHT, AS_OF], responses: given.TILEJSON, handler: sendHillshadeTileJson,
   },
   ...['.png', ''].map((suffix): Operation => ({
     id: `terrain.hillshade${suffix}`, method: 'get', path: `/terrain/hillshade/{z}/{x}/{y}${suffix}`, branched: true, tags: ['3D'],
     summary: 'Relief shading as a veil over any map: white towards the light, black away from it, clear where it is flat',
-    parameters: [...TILE, ...LIGHT, AS_OF, REV], handler: sendHillshade,
+    parameters: [...TILE, ...LIGHT, AS_OF, REV], responses: given.PNG, handler: sendHillshade,
   })),
   {
     id: 'terrain.mesh.layer', method: 'get', path: '/terrain/mesh/layer.json', branched: true, tags: ['3D'],
-    summary: 'The terrain as quantized-mesh 1.0, for CesiumJS', parameters: [AS_OF], handler: sendMeshLayer,
+    summary: 'The terrain as quantized-mesh 1.0, for CesiumJS', parameters: [AS_OF], responses: given.MESH_LAYER, handler: sendMeshLayer,
   },
   ...['.terrain', ''].map((suffix): Operation => ({
     id: `terrain.mesh${suffix}`, method: 'get', path: `/terrain/mesh/{z}/{x}/{y}${suffix}`, branched: true, tags: ['3D'],
     summary: 'A quantized-mesh tile of WebMercatorQuad, ellipsoidal heights; rows count from the south (TMS), as the format has it',
-    parameters: [...TILE, AS_OF, REV], handler: sendTerrainMesh,
+    parameters: [...TILE, AS_OF, REV], responses: given.MESH, handler: sendTerrainMesh,
   })),
   {
     id: 'terrain.height', method: 'get', path: '/terrain/height', branched: true, tags: ['3D'],
@@ -76,7 +77,7 @@ export const operations: readonly Operation[] = [
       { name: 'lat', in: 'query', required: true, description: 'Latitude, degrees.', schema: Type.Number({ minimum: -90, maximum: 90 }) },
       AS_OF,
     ],
-    handler: sendHeight,
+    responses: given.HEIGHT, handler: sendHeight,
   },
   {
     id: 'terrain.profile', method: 'get', path: '/terrain/profile', branched: true, tags: ['3D'],
@@ -86,19 +87,19 @@ export const operations: readonly Operation[] = [
       { name: 'samples', in: 'query', description: 'How many places at least, the line’s vertices besides.', schema: Type.Integer({ minimum: 2, maximum: MOST_SAMPLES, default: 200 }) },
       AS_OF,
     ],
-    handler: sendProfile,
+    responses: given.MEASURED, handler: sendProfile,
   },
   {
     id: 'terrain.statistics', method: 'get', path: '/terrain/statistics', branched: true, tags: ['3D'],
     summary: 'The ground within an area: lowest, highest, mean, percentiles; volumes above and below a level; on a scenario what was cut and filled',
     parameters: [coords('POLYGON', false), BBOX_AREA, LEVEL, AS_OF],
-    handler: (call, response) => sendStatistics(call, response, areaOf(call)),
+    responses: given.MEASURED, handler: (call, response) => sendStatistics(call, response, areaOf(call)),
   },
   {
     id: 'terrain.statistics.post', method: 'post', path: '/terrain/statistics', branched: true, tags: ['3D'],
     summary: 'The same of a GeoJSON polygon in the body, for outlines too long for an address',
     parameters: [LEVEL, AS_OF], body: { contentType: 'application/geo+json', schema: Type.Object({ type: Type.String() }, { additionalProperties: true }), limitBytes: 8 << 20 },
-    handler: (call, response) => sendStatistics(call, response, geometryIn(call.body)),
+    responses: given.MEASURED, handler: (call, response) => sendStatistics(call, response, geometryIn(call.body)),
   },
 ]
 

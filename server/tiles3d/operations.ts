@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import { isTile } from '../../core/tile-matrix.js'
 import { notFound } from '../errors.js'
 import { AS_OF, COLLECTION_ID, RUN } from '../ogc/common/parameters.js'
+import { answer, FREE, json } from '../ogc/common/schemas.js'
 import { sendText, vary } from '../ogc/common/respond.js'
 import { PART, REV, TILE, tileOf } from '../ogc/common/tile-address.js'
 import { parseAsOf } from '../ogc/common/time.js'
@@ -24,36 +25,39 @@ const IN_ROOT = [
   inPath('level', 'Levels below the root.'), inPath('column', 'Column within the root, from the west.'), inPath('row', 'Row within the root, from the south.'),
 ]
 
+const TILESET = { 200: json('The tileset.', Type.Object({ asset: Type.Object({ version: Type.String() }, { additionalProperties: true }), geometricError: Type.Number(), root: FREE })) }
+const GLB = { 200: answer('The tile.', 'model/gltf-binary') }
+
 export const operations: readonly Operation[] = [
   {
     id: 'tiles3d.tileset', method: 'get', path: '/3dtiles/{collectionId}/tileset.json', branched: true, tags: ['3D'],
     summary: 'A layer as an explicit 3D Tiles 1.1 tileset',
     parameters: [COLLECTION_ID, AS_OF, RUN, SINCE],
-    handler: (call, response) => sendTileset(call, response, 'explicit'),
+    responses: TILESET, handler: (call, response) => sendTileset(call, response, 'explicit'),
   },
   {
     id: 'tiles3d.tile', method: 'get', path: '/3dtiles/{collectionId}/{z}/{x}/{y}.glb', branched: true, tags: ['3D'],
     summary: 'A tile of a 3D tileset: glTF 2.0 with feature ids and properties',
     parameters: [COLLECTION_ID, ...TILE, AS_OF, RUN, REV, PART],
-    handler: sendTile,
+    responses: GLB, handler: sendTile,
   },
   {
     id: 'tiles3d.implicit', method: 'get', path: '/3dtiles/{collectionId}/implicit/tileset.json', branched: true, tags: ['3D'],
     summary: 'The same tiles by implicit tiling, for clients that prefer it',
     parameters: [COLLECTION_ID, AS_OF, RUN],
-    handler: (call, response) => sendTileset(call, response, 'implicit'),
+    responses: TILESET, handler: (call, response) => sendTileset(call, response, 'implicit'),
   },
   {
     id: 'tiles3d.subtree', method: 'get', path: '/3dtiles/{collectionId}/implicit/{z}/{x}/{y}/{level}/{column}/{row}.subtree', branched: true, tags: ['3D'],
     summary: 'A binary subtree of the implicit tileset: which tiles there are, with their boxes and errors',
     parameters: [COLLECTION_ID, ...IN_ROOT, AS_OF, RUN],
-    handler: sendSubtree,
+    responses: { 200: answer('The subtree.', 'application/octet-stream') }, handler: sendSubtree,
   },
   {
     id: 'tiles3d.implicit.tile', method: 'get', path: '/3dtiles/{collectionId}/implicit/{z}/{x}/{y}/{level}/{column}/{row}.glb', branched: true, tags: ['3D'],
     summary: 'A tile of the implicit tileset: the same content as under its own zoom, column and row',
     parameters: [COLLECTION_ID, ...IN_ROOT, AS_OF, RUN],
-    handler: sendImplicitTile,
+    responses: GLB, handler: sendImplicitTile,
   },
 ]
 

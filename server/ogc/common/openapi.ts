@@ -4,6 +4,8 @@ import { SchemaWriter, type Dialect } from './openapi-schema.js'
 import { PROBLEM } from './schemas.js'
 import { BBOX, BBOX_CRS, AS_OF, COLLECTION_ID, CRS, CURSOR, DATETIME, F, FEATURE_ID, FILTER, FILTER_CRS, FILTER_LANG, LANG, LIMIT, PROPERTIES, RUN } from './parameters.js'
 
+export { schema30 } from './openapi-schema.js'
+
 /** Parameters that appear once, under `components`. QGIS looks there for one named `limit`. */
 const SHARED: ReadonlyMap<Parameter, string> = new Map([
   ...[LIMIT, BBOX, BBOX_CRS, CRS, DATETIME, AS_OF, RUN, FILTER, FILTER_LANG, FILTER_CRS, PROPERTIES, CURSOR, COLLECTION_ID, FEATURE_ID, F, LANG].map((p): [Parameter, string] => [p, p.name]),
@@ -56,7 +58,7 @@ function describe(operation: Operation, schemas: SchemaWriter): unknown {
     summary: operation.summary,
     tags: operation.tags,
     parameters: (operation.parameters ?? []).map((parameter) => (SHARED.has(parameter) ? { $ref: `#/components/parameters/${SHARED.get(parameter)}` } : describeParameter(parameter, schemas))),
-    ...(body && { requestBody: { required: true, content: { [body.contentType === 'raw' ? 'application/octet-stream' : body.contentType]: { schema: 'schema' in body ? schemas.write(body.schema) : {} } } } }),
+    ...(body && { requestBody: { required: true, content: contentOf(mediaOf(body), schemas) } }),
     responses: {
       ...Object.fromEntries(Object.entries(operation.responses ?? { 200: 'The answer.' }).map(([status, answer]) => [status, describeAnswer(answer, schemas)])),
       default: { $ref: '#/components/responses/Problem' },
@@ -65,12 +67,20 @@ function describe(operation: Operation, schemas: SchemaWriter): unknown {
   }
 }
 
+type Contents = NonNullable<Answer['content']>
+
+const contentOf = (media: Contents, schemas: SchemaWriter) => Object.fromEntries(Object.entries(media).map(([type, schema]) => [type, { schema: schemas.write(schema) }]))
+
+function mediaOf(body: NonNullable<Operation['body']>): Contents {
+  return 'schema' in body ? { [body.contentType]: body.schema } : body.media ?? { 'application/octet-stream': {} }
+}
+
 function describeAnswer(answer: string | Answer, schemas: SchemaWriter): unknown {
   if (typeof answer === 'string') return { description: answer }
   const { description, content, headers } = answer
   return {
     description,
-    ...(content && { content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema: schemas.write(schema) }])) }),
+    ...(content && { content: contentOf(content, schemas) }),
     ...(headers && { headers: Object.fromEntries(Object.entries(headers).map(([name, header]) => [name, { description: header.description, schema: schemas.write(header.schema) }])) }),
   }
 }

@@ -76,6 +76,21 @@ export const STATUS_INFO = named('StatusInfo', Type.Object({
 }))
 export const JOB_LIST = named('JobList', Type.Object({ jobs: Type.Array(STATUS_INFO), links: LINKS }))
 
+export const TEXT = Type.String()
+export const INSTANT = Type.String({ description: 'RFC 3339.' })
+export const INTEGER = Type.Integer()
+export const COUNT = Type.Integer({ minimum: 0 })
+export const NUMBER = Type.Number()
+export const BOOLEAN = Type.Boolean()
+/** An object whose members depend on the data. */
+export const FREE = Type.Object({}, { additionalProperties: true })
+export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+export const TITLES = Type.Object({ vi: TEXT, en: TEXT })
+export const BOX = Type.Array(Type.Number(), { minItems: 4, maxItems: 4, description: 'West, south, east, north, degrees.' })
+
+/** A file within a form. */
+export const FILE = Type.String({ format: 'binary' })
+
 /** An answer with one representation. */
 export const answer = (description: string, type: string, schema: TSchema | Readonly<Record<string, unknown>> = {}): Answer => ({ description, content: { [type]: schema } })
 /** An answer as JSON. */
@@ -83,5 +98,7 @@ export const json = (description: string, schema: TSchema | Readonly<Record<stri
 /** An answer as JSON (of some dialect) and as a page. */
 export const jsonOrPage = (description: string, schema: TSchema | Readonly<Record<string, unknown>>, type = 'application/json'): Answer =>
   ({ description, content: { [type]: schema, 'text/html': Type.String() } })
+/** A problem that deserves a word of its own. */
+export const problem = (description: string): Answer => ({ description, content: { 'application/problem+json': PROBLEM, 'application/json': PROBLEM } })
 /** The job that was made, with its address in `Location`. */
 export const JOB_MADE: Answer = { ...json('The job; its address is in Location.', STATUS_INFO), headers: { Location: { description: 'Address of the job.', schema: uri() } } }
