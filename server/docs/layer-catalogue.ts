@@ -1,5 +1,6 @@
 /** The catalogue as a page: every layer with its columns, codes and rules, in one language. Made from the layers themselves. */
-import type { Column, Layer, LayerGroup } from '../../layers/layer.js'
+import { GROUPS } from '../../layers/groups.js'
+import type { Column, Layer } from '../../layers/layer.js'
 import { html, type Html } from '../ogc/common/html.js'
 import type { Language } from '../ogc/common/media.js'
 
@@ -17,13 +18,6 @@ const WORDS = {
     text: 'text', integer: 'integer', number: 'number', boolean: 'yes/no', date: 'date', timestamp: 'time', json: 'JSON',
   },
 } as const
-
-const GROUPS: Readonly<Record<LayerGroup, Readonly<Record<Language, string>>>> = {
-  administration: { vi: 'Hành chính', en: 'Administration' }, land: { vi: 'Đất đai', en: 'Land' }, planning: { vi: 'Quy hoạch', en: 'Planning' },
-  buildings: { vi: 'Công trình', en: 'Buildings' }, transport: { vi: 'Giao thông', en: 'Transport' }, water: { vi: 'Sông, biển, đê', en: 'Rivers, sea, levees' },
-  utilities: { vi: 'Hạ tầng kỹ thuật', en: 'Utilities' }, services: { vi: 'Dịch vụ công', en: 'Public services' }, monitoring: { vi: 'Quan trắc', en: 'Monitoring' },
-  nature: { vi: 'Cây xanh', en: 'Trees' }, results: { vi: 'Kết quả mô phỏng', en: 'Simulation results' }, quality: { vi: 'Chất lượng dữ liệu', en: 'Data quality' }, published: { vi: 'Lớp đã đăng', en: 'Published layers' },
-}
 
 /** The groups that have layers, with the anchors that `layerCatalogue` gives them. */
 export function layerGroups(layers: readonly Layer[], lang: Language): { readonly anchor: string; readonly text: string }[] {

@@ -1,7 +1,8 @@
 import type { Call } from '../operations/operation.js'
 import type { OtherCollection } from './features/collections.js'
+import { catalogueCollection } from './records/handlers.js'
 
-/** The collections beside the layers that this reader sees here: coverages. */
-export async function otherCollections(_call: Call): Promise<readonly OtherCollection[]> {
-  return []
+/** The collections beside the layers that this reader sees here: coverages, and the catalogue, which stands beside the present city. */
+export async function otherCollections({ branch }: Call): Promise<readonly OtherCollection[]> {
+  return branch === 'main' ? [catalogueCollection] : []
 }

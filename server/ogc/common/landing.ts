@@ -22,6 +22,7 @@ export const landingOperations: readonly Operation[] = [
         { href: `${ogc}/conformance`, rel: REL.conformance, type: JSON_MEDIA.type, title: 'Conformance classes' },
         { href: `${ogc}/collections`, rel: 'data', type: JSON_MEDIA.type, title: 'Collections' },
         { href: `${ogc}/collections`, rel: REL.data, type: JSON_MEDIA.type, title: 'Collections' },
+        { href: `${call.origin}/ogc/collections/catalogue/items`, rel: 'http://www.opengis.net/def/rel/ogc/1.0/ogc-catalog', type: GEOJSON_MEDIA.type, title: 'Data catalogue' },
         { href: `${ogc}/functions`, rel: REL.functions, type: JSON_MEDIA.type, title: 'Functions of filters' },
         { href: `${ogc}/tiles`, rel: REL.tilesetsVector, type: JSON_MEDIA.type, title: 'Vector tiles of all collections' },
         { href: `${ogc}/tileMatrixSets`, rel: REL.tilingSchemes, type: JSON_MEDIA.type, title: 'Tile matrix sets' },
@@ -36,6 +37,7 @@ export const landingOperations: readonly Operation[] = [
           <p>${lang === 'vi' ? 'Thành phố dưới dạng các lớp dữ liệu đồng bộ: đối tượng, ô bản đồ, 3D, địa hình và kịch bản ngập.' : description}</p>
           ${linkList([
             [lang === 'vi' ? 'Tập dữ liệu' : 'Collections', `${ogc}/collections`],
+            [lang === 'vi' ? 'Danh mục dữ liệu' : 'Data catalogue', `${call.origin}/ogc/collections/catalogue/items`],
             [lang === 'vi' ? 'Bản đồ 3D' : '3D viewer', `${call.origin}/`],
             ['API', `${ogc}/api`], [lang === 'vi' ? 'Lớp tuân thủ' : 'Conformance', `${ogc}/conformance`],
             [lang === 'vi' ? 'Ô bản đồ véc-tơ' : 'Vector tiles', `${ogc}/tiles`], [lang === 'vi' ? 'Quy trình' : 'Processes', `${ogc}/processes`],
