@@ -25,6 +25,8 @@ import { operations as jobOperations } from './operations/operations.js'
 import { operations as ogcOperations } from './ogc/operations.js'
 import { registerJobs as registerTileJob } from './ogc/tiles/jobs.js'
 import { start as startQuality } from './quality/background.js'
+import { registerJobs as registerProcessJobs } from './processes/jobs.js'
+import { operations as processOperations } from './processes/operations.js'
 import { registerJobs as registerQualityJobs } from './quality/jobs.js'
 import { operations as qualityOperations } from './quality/operations.js'
 import { registerJobs as registerScenarioJobs } from './scenarios/jobs.js'
@@ -58,6 +60,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...federationOperations,
   ...feedOperations,
   ...scenarioOperations,
+  ...processOperations,
   ...qualityOperations,
   ...accessOperations,
   ...jobOperations,
@@ -72,6 +75,7 @@ function registerJobs(jobs: LocalJobs) {
   registerTileJob(jobs)
   registerSyncJob(jobs)
   registerScenarioJobs(jobs)
+  registerProcessJobs(jobs)
   registerQualityJobs(jobs)
 }
 

@@ -46,7 +46,8 @@ export function searchOf(request: Request): URLSearchParams {
   return new URLSearchParams(mark < 0 ? '' : originalUrl.slice(mark + 1))
 }
 
-function admit({ roles, summary }: Operation, reader: Reader): void {
+/** Throws 401 or 403 where the reader has none of the roles. */
+export function admit({ roles, summary }: Pick<Operation, 'roles' | 'summary'>, reader: Reader): void {
   if (!roles || roles.some((role) => reader.roles.includes(role))) return
   if (reader.subject === 'public')
     throw new Problem(401, 'unauthorised', `This needs a token of a person who may do it (${roles.join(' or ')}): ${summary}. Send “Authorization: Bearer …”, or open the link that the server printed at start.`, {}, { 'WWW-Authenticate': 'Bearer' })

@@ -11,7 +11,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { conflict, isConnectionLost, notFound, toProblem } from '../errors.js'
 import type { Reader, Store } from '../store/store.js'
-import type { Job, JobHandler, Jobs, JobState } from './jobs.js'
+import type { Execution, Job, JobFilter, JobHandler, Jobs, JobState, KindOptions, Lane } from './jobs.js'
 
 const CHANNEL = 'dothi_jobs'
 /** Class of the holders' advisory locks: 'jobs'. */
@@ -22,8 +22,9 @@ const SWEEP_MS = 5_000
 const REPORT_MS = 250
 /** After that the lease tells the same. */
 const FINISH_MS = 60_000
-/** Jobs at a time in one server: a long run must not hold up an import. */
-const CONCURRENCY = 2
+/** Jobs at a time in one server, by lane: a long run must not hold up an import, and neither of them what takes a moment. */
+const CONCURRENCY: Readonly<Record<Lane, number>> = { long: 2, short: 4 }
+const LANES = ['long', 'short'] as const
 
 /** What a process needs beyond Jobs. */
 export interface LocalJobs extends Jobs {
@@ -36,12 +37,13 @@ export interface LocalJobs extends Jobs {
 /** A job with whom it reads as. */
 type OwnedJob = Job & { readonly reader: Reader }
 
-interface Working { readonly abort: AbortController; done: Promise<unknown>; reason?: 'dismissed' | 'interrupted' }
-interface Submission { readonly kind: string; readonly inputs: unknown; readonly owner: Reader; readonly branch: string; readonly againOf?: string }
+interface Working { readonly lane: Lane; readonly abort: AbortController; done: Promise<unknown>; reason?: 'dismissed' | 'interrupted' }
+interface Submission { readonly kind: string; readonly inputs: unknown; readonly owner: Reader; readonly branch: string; readonly againOf?: string; readonly execution?: Execution | null }
+interface Kind extends KindOptions { readonly handle: JobHandler; readonly lane: Lane }
 
 export function createJobs({ store, connection }: { store: Store; connection: pg.PoolConfig }): LocalJobs {
   const { db } = store
-  const handlers = new Map<string, JobHandler>()
+  const kinds = new Map<string, Kind>()
   const working = new Map<string, Working>()
   const listeners = new Set<(job: Job) => void>()
   const key = randomInt(1, 2 ** 31 - 1)
@@ -53,31 +55,42 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
 
   // ---- the table ----
 
-  const columns = sql`id, kind, state, progress, message, inputs, inputs_hash, owner, owner_reader, branch, created, started, finished, result`
+  const columns = sql`id, kind, state, progress, message, inputs, inputs_hash, owner, owner_reader, branch, created, started, finished, result, execution`
   const select = async (where: ReturnType<typeof sql>) => (await sql<JobRow>`select ${columns} from dothi.jobs ${where}`.execute(db)).rows.map(toJob)
   const get = async (id: string) => isUuid(id) ? (await select(sql`where id = ${id}`))[0] : undefined
   const announce = (id: string) => sql`select pg_notify(${CHANNEL}, ${id})`.execute(db)
 
-  async function insert({ kind, inputs, owner, branch, againOf }: Submission, state: 'accepted' | 'running'): Promise<OwnedJob> {
-    if (!handlers.has(kind)) throw new Error(`No handler is registered for jobs of kind ${kind}.`)
+  async function insert({ kind, inputs, owner, branch, againOf, execution = null }: Submission, state: 'accepted' | 'running'): Promise<OwnedJob> {
+    if (!kinds.has(kind)) throw new Error(`No handler is registered for jobs of kind ${kind}.`)
     const frozen = canonical(inputs)
     const lease = state === 'running'
     const { rows } = await sql<JobRow>`
-      insert into dothi.jobs (id, kind, state, progress, message, inputs, inputs_hash, owner, owner_reader, branch, again_of, started, lease_holder, lease_until)
+      with job as (insert into dothi.jobs (id, kind, state, progress, message, inputs, inputs_hash, owner, owner_reader, branch, again_of, execution, started, lease_holder, lease_until)
       values (${randomUUID()}, ${kind}, ${state}, 0, '', ${frozen}::jsonb, ${createHash('sha256').update(`${kind}\n${frozen}`).digest('hex')},
         ${owner.subject}, ${JSON.stringify(owner)}::jsonb, ${branch}, ${againOf ?? null},
-        ${lease ? sql`now()` : null}, ${lease ? holder : null}, ${lease ? leaseEnd : null})
-      returning ${columns}`.execute(db)
+        ${execution && JSON.stringify(execution)}::jsonb, ${lease ? sql`now()` : null}, ${lease ? holder : null}, ${lease ? leaseEnd : null})
+      returning ${columns}),
+      subscribed as (insert into dothi.job_callbacks (job) select id from job where execution ? 'subscriber')
+      select * from job`.execute(db)
     const row = rows[0]!
     await announce(row.id)
+    await prune(kind)
     return toJob(row)
   }
 
-  /** Takes the oldest waiting job that this process knows how to do. */
-  async function claim(): Promise<OwnedJob | undefined> {
+  /** Takes away what is kept no longer. */
+  async function prune(kind: string): Promise<void> {
+    const { keep } = kinds.get(kind)!
+    if (keep === undefined) return
+    await sql`delete from dothi.jobs where id in (select id from dothi.jobs where kind = ${kind} and state not in ('accepted', 'running') order by created desc, id offset ${keep})`.execute(db)
+  }
+
+  /** Takes the oldest waiting job of a lane that this process knows how to do. */
+  async function claim(lane: Lane): Promise<OwnedJob | undefined> {
+    const known = [...kinds].filter(([, kind]) => kind.lane === lane).map(([id]) => id)
     const { rows } = await sql<JobRow>`
       update dothi.jobs set state = 'running', started = now(), lease_holder = ${holder}, lease_until = ${leaseEnd}
-      where id = (select id from dothi.jobs where state = 'accepted' and kind = any(${[...handlers.keys()]}) order by created, id for update skip locked limit 1)
+      where id = (select id from dothi.jobs where state = 'accepted' and kind = any(${known}) order by created, id for update skip locked limit 1)
       returning ${columns}`.execute(db)
     return rows[0] && toJob(rows[0])
   }
@@ -106,7 +119,8 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
 
   async function work(job: OwnedJob, outer?: AbortSignal): Promise<void> {
     const abort = new AbortController()
-    const entry: Working = { abort, done: Promise.resolve() }
+    const { handle, lane } = kinds.get(job.kind)!
+    const entry: Working = { lane, abort, done: Promise.resolve() }
     working.set(job.id, entry)
     const giveUp = () => { entry.reason ??= 'dismissed'; abort.abort() }
     if (outer?.aborted) giveUp()
@@ -116,7 +130,7 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
     entry.done = (async () => {
       try {
         const context = { id: job.id, store, owner: job.reader, branch: job.branch, signal: abort.signal, report: reporter.report }
-        const result = await handlers.get(job.kind)!(context, job.inputs)
+        const result = await handle(context, job.inputs)
         await reporter.flush()
         await finish(job.id, 'successful', '', result)
       } catch (error) {
@@ -212,8 +226,13 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
   // ---- serving the queue ----
 
   async function takeMore() {
-    while (serving && working.size < CONCURRENCY) {
-      const job = await claim().catch(() => undefined)
+    await Promise.all(LANES.map(takeOf))
+  }
+
+  async function takeOf(lane: Lane) {
+    const busy = () => [...working.values()].filter(entry => entry.lane === lane).length
+    while (serving && busy() < CONCURRENCY[lane]) {
+      const job = await claim(lane).catch(() => undefined)
       if (!job) return
       void work(job).catch(error => console.error(`job ${job.id}:`, error)).finally(() => void takeMore())
     }
@@ -253,22 +272,20 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
     const old = await get(id)
     if (!old) throw notFound(`There is no job ${id}.`)
     if (old.state === 'accepted' || old.state === 'running') throw conflict(`Job ${id} is ${old.state}: wait for its end or dismiss it before running it again.`)
-    if (!handlers.has(old.kind)) throw conflict(`Jobs of kind ${old.kind} cannot be run again.`)
-    return { kind: old.kind, inputs: old.inputs, owner, branch: old.branch, againOf: id }
+    if (!kinds.has(old.kind)) throw conflict(`Jobs of kind ${old.kind} cannot be run again.`)
+    const { subscriber: _, ...execution } = old.execution ?? {}
+    return { kind: old.kind, inputs: old.inputs, owner, branch: old.branch, againOf: id, execution: old.execution && execution as Execution }
   }
 
   return {
-    register: (kind, handler) => void handlers.set(kind, handler),
-    submit: async (kind, inputs, owner, branch = 'main') => insert({ kind, inputs, owner, branch }, 'accepted'),
-    run: (kind, inputs, owner, { branch = 'main', ...options } = {}) => runHere({ kind, inputs, owner, branch }, options),
+    register: (kind, handle, options = {}) => void kinds.set(kind, { lane: 'long', ...options, handle }),
+    submit: async (kind, inputs, owner, branch = 'main', execution) => insert({ kind, inputs, owner, branch, execution }, 'accepted'),
+    run: (kind, inputs, owner, { branch = 'main', execution, ...options } = {}) => runHere({ kind, inputs, owner, branch, execution }, options),
     again: async (id, owner) => insert(await repeat(id, owner), 'accepted'),
     recover: () => sweep(true),
     runAgain: async (id, owner, options) => runHere(await repeat(id, owner), options),
     get,
-    list: ({ kind, branch, state, limit = 100, visibleTo } = {}) => select(sql`where true
-      ${visibleTo === undefined ? sql`` : sql`and (kind = 'flood' or owner = ${visibleTo})`}
-      ${kind ? sql`and kind = ${kind}` : sql``} ${branch ? sql`and branch = ${branch}` : sql``} ${state ? sql`and state = ${state}` : sql``}
-      order by created desc, id limit ${limit}`),
+    list: filter => select(wanted(filter)),
     cancel: async id => {
       const { rows } = isUuid(id) ? await sql`
         update dothi.jobs set state = 'dismissed', finished = now(), message = ${endings.dismissed}, lease_until = null
@@ -278,6 +295,10 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
         return // it has ended: nothing to cancel
       }
       drop(id, 'dismissed')
+      await announce(id)
+    },
+    forget: async id => {
+      if (isUuid(id)) await sql`delete from dothi.jobs where id = ${id} and state not in ('accepted', 'running')`.execute(db)
       await announce(id)
     },
     onChange: listener => {
@@ -307,6 +328,24 @@ export function createJobs({ store, connection }: { store: Store; connection: pg
   }
 }
 
+/** A filter's condition, order and limit. */
+function wanted({ kind, branch, state, created, minSeconds, maxSeconds, after, limit = 100, visibleTo }: JobFilter = {}) {
+  const all = <T extends string>(value: T | readonly T[]) => typeof value === 'string' ? [value] : [...value]
+  const duration = sql`extract(epoch from coalesce(finished, now()) - started)`
+  const conditions = [
+    visibleTo !== undefined && sql`(kind = 'flood' or owner = ${visibleTo})`,
+    kind !== undefined && sql`kind = any(${all(kind)})`,
+    state !== undefined && sql`state = any(${all(state)})`,
+    branch !== undefined && sql`branch = ${branch}`,
+    created?.start && sql`created >= ${created.start}`,
+    created?.end && sql`created <= ${created.end}`,
+    minSeconds !== undefined && sql`${duration} >= ${minSeconds}::float8`,
+    maxSeconds !== undefined && sql`${duration} <= ${maxSeconds}::float8`,
+    after !== undefined && sql`(created, id) < (select created, id from dothi.jobs where id = ${after}::uuid)`,
+  ].filter(condition => condition !== false && condition !== undefined && condition !== null)
+  return sql`where ${sql.join([sql`true`, ...conditions], sql` and `)} order by created desc, id desc limit ${limit}`
+}
+
 const endings = {
   dismissed: 'Cancelled.',
   interrupted: 'Interrupted: whoever worked on it stopped. Run it again to repeat it from the same inputs.',
@@ -316,7 +355,7 @@ const leaseEnd = sql`now() + make_interval(secs => ${sql.lit(LEASE_SECONDS)})`
 
 interface JobRow {
   id: string; kind: string; state: JobState; progress: number; message: string; inputs: unknown; inputs_hash: string
-  owner: string; owner_reader: Reader; branch: string; created: Date; started: Date | null; finished: Date | null; result: unknown
+  owner: string; owner_reader: Reader; branch: string; created: Date; started: Date | null; finished: Date | null; result: unknown; execution: Execution | null
 }
 
 const toJob = ({ inputs_hash: inputsHash, owner_reader: reader, ...row }: JobRow): OwnedJob => ({ ...row, inputsHash, reader })

@@ -31,7 +31,7 @@ export const flood: ProcessDefinition<FloodInputs> = {
   jobControl: ['async-execute', 'dismiss'],
   roles: ['editor', 'steward'],
   inputs: {
-    scenario: input(SCHEMAS.scenario, ['Kịch bản', 'Scenario'], ['Mã của kịch bản; dưới /scenarios/{scenarioId} thì chính là kịch bản ấy.', 'Id of the scenario; under /scenarios/{scenarioId} it is that one.']),
+    scenario: { required: 'on main', ...input(SCHEMAS.scenario, ['Kịch bản', 'Scenario'], ['Mã của kịch bản; dưới /scenarios/{scenarioId} thì chính là kịch bản ấy.', 'Id of the scenario; under /scenarios/{scenarioId} it is that one.']) },
     rainFactor: input(SCHEMAS.rainFactor, ['Hệ số mưa', 'Rain factor'], ['Nhân lượng mưa.', 'Multiplies the rain.']),
     riverFactor: input(SCHEMAS.riverFactor, ['Hệ số sông', 'River factor'], ['Nhân lưu lượng của các sông.', 'Multiplies the rivers’ discharge.']),
     seaLevelRise: input(SCHEMAS.seaLevelRise, ['Nước biển dâng', 'Sea level rise'], ['Cộng vào mực nước biển, mét.', 'Added to the sea’s level, metres.']),

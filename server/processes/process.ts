@@ -17,7 +17,8 @@ export interface ProcessInput {
   readonly description: Localized
   /** JSON Schema (2020-12) that values are checked by, and that the description shows. */
   readonly schema: TSchema
-  readonly required?: boolean
+  /** `on main`: a scenario’s own address tells it. */
+  readonly required?: boolean | 'on main'
 }
 
 export interface ProcessOutput {

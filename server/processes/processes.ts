@@ -1,10 +1,11 @@
 /** The processes that there are; another part adds its own here. */
 import { nearMisses } from '../../core/text.js'
 import { Problem } from '../errors.js'
+import { echo } from './echo.js'
 import { flood } from './flood.js'
 import type { ProcessDefinition } from './process.js'
 
-export const PROCESSES: readonly ProcessDefinition[] = [flood]
+export const PROCESSES: readonly ProcessDefinition[] = [flood, echo]
 
 /** The process whose jobs are of this kind. */
 export const findProcess = (id: string): ProcessDefinition | undefined => PROCESSES.find(process => process.id === id)

@@ -13,6 +13,8 @@ import * as quality from './010-quality.js'
 import * as keptCells from './011-kept-cells.js'
 import * as appearance from './012-appearance.js'
 import * as heardTiles from './014-heard-tiles.js'
+import * as globalIds from './015-global-ids.js'
+import * as processes from './017-processes.js'
 import * as metadata from './018-metadata.js'
 
 export interface Migration {
@@ -35,5 +37,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: '011-kept-cells', up: keptCells.up },
   { name: '012-appearance', up: appearance.up },
   { name: '014-heard-tiles', up: heardTiles.up },
+  { name: '015-global-ids', up: globalIds.up },
+  { name: '017-processes', up: processes.up },
   { name: '018-metadata', up: metadata.up },
 ]

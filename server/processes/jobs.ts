@@ -1,0 +1,7 @@
+import type { Jobs } from '../operations/jobs.js'
+import { registerEcho } from './echo.js'
+
+/** Kinds of jobs that only processes have; floods and checks are registered where they are done. */
+export function registerJobs(jobs: Jobs): void {
+  registerEcho(jobs)
+}
