@@ -8,6 +8,7 @@ import { VectorTile } from '@mapbox/vector-tile'
 import { sql } from 'kysely'
 import { PbfReader } from 'pbf'
 import t from 'tap'
+import { WEB_MERCATOR } from '../../core/tile-grid.js'
 import { tileAt, type Tile } from '../../core/tile-matrix.js'
 import type { Layer } from '../../layers/layer.js'
 import { revokeToken } from '../access/tokens.js'
@@ -244,7 +245,7 @@ t.test('tiles on disk', async t => {
   const { store } = await testCity(t)
   const files = () => readdirSync(directory, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
   const wanted = async (of: Store, reader: Reader = PUBLIC, tile = AT) => {
-    const family = familyOf({ layers: [SHOPS], branch: 'main', asOf: 'now', run: undefined, clearance: reader.clearance, properties: undefined })
+    const family = familyOf({ grid: WEB_MERCATOR, layers: [SHOPS], branch: 'main', asOf: 'now', run: undefined, clearance: reader.clearance, properties: undefined })
     return { family, tile, version: await versionAt(of, family, tile), reader }
   }
   const forever = new AbortController().signal

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { sql } from 'kysely'
 import { grow, intersects, union, type BBox } from '../../core/bbox.js'
+import { WEB_MERCATOR } from '../../core/tile-grid.js'
 import { tileBounds, tileBounds3857, type Tile } from '../../core/tile-matrix.js'
 import type { StaticManifest } from '../../core/static-manifest.js'
 import { schemaVersion } from '../ogc/features/validator.js'
@@ -94,7 +95,7 @@ async function keyOfTile({ store, branch, moment }: Plan, layers: readonly Plann
 }
 
 const drawTile = ({ store, branch, moment, signal }: Plan, layers: readonly PlannedLayer[], tile: Tile) =>
-  moment.read(asOf => makeTile(store, { layers: layers.map(({ layer }) => layer), tile, branch, asOf, reader: READER, run: undefined }, signal))
+  moment.read(asOf => makeTile(store, { grid: WEB_MERCATOR, layers: layers.map(({ layer }) => layer), tile, branch, asOf, reader: READER, run: undefined }, signal))
 
 /** From afar a tile may show nothing of what is there. */
 async function hasRows({ store, branch, moment }: Plan, layers: readonly PlannedLayer[], tile: Tile): Promise<boolean> {

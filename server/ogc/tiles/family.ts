@@ -1,6 +1,7 @@
-/** What tiles of one kind have in common, whichever tile it is: layers, branch, time, clearance, attributes. */
+/** What tiles of one kind have in common, whichever tile it is: grid, layers, branch, time, clearance, attributes. */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import type { TileGrid } from '../../../core/tile-grid.js'
 import type { Tile } from '../../../core/tile-matrix.js'
 import type { Layer } from '../../../layers/layer.js'
 import type { AsOf, Branch, Reader } from '../../store/store.js'
@@ -10,6 +11,7 @@ import { schemaVersion } from '../features/validator.js'
 const SHAPE = fingerprint(['./', '../../store/', '../../../core/mvt/', '../../../core/generalise/'])
 
 export interface Family {
+  readonly grid: TileGrid
   readonly layers: readonly Layer[]
   readonly branch: Branch
   readonly asOf: AsOf
@@ -22,8 +24,8 @@ export interface Family {
 }
 
 export function familyOf(of: Omit<Family, 'id'>): Family {
-  const { layers, branch, run, clearance, properties } = of
-  const parts = [SHAPE, layers.map(({ id }) => id), layers.map(schemaVersion), branch, isPresent(of) ? 'present' : 'past', run ?? null, clearance, properties ?? null]
+  const { grid, layers, branch, run, clearance, properties } = of
+  const parts = [SHAPE, [grid.id, grid.srid, grid.west, grid.north, grid.size], layers.map(({ id }) => id), layers.map(schemaVersion), branch, isPresent(of) ? 'present' : 'past', run ?? null, clearance, properties ?? null]
   return { ...of, id: createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22) }
 }
 

@@ -1,19 +1,21 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { Response } from 'express'
-import { isTile, type Tile } from '../../../core/tile-matrix.js'
+import { isTileOf, WEB_MERCATOR, zoomsOf, type TileGrid } from '../../../core/tile-grid.js'
+import type { Tile } from '../../../core/tile-matrix.js'
 import type { Layer } from '../../../layers/layer.js'
 import { badParameter, notFound } from '../../errors.js'
 import { timed } from '../../http/timing.js'
 import type { Call } from '../../operations/operation.js'
 import { noteTileRead } from '../../store/access-log.js'
 import { tileColumns } from '../../store/tile-columns.js'
-import { parseAsOf } from '../common/time.js'
+import { asOfEnd, parseAsOf, parseDatetime } from '../common/time.js'
 import { layerOf, layersOf } from '../features/layers.js'
 import { isFixed, notModified } from '../features/validator.js'
 import { unknownProperty } from '../../store/filter-sql.js'
-import { etagOf, familyOf } from './family.js'
-import { DEEPEST_ZOOM, limits, MATRIX_SET_ID } from './matrix-set.js'
+import { etagOf, familyOf, type Family } from './family.js'
+import { gridNamed } from './grids.js'
+import { limits } from './matrix-set.js'
 import { MVT_TYPE, shortWayOf, takesGzip, VARY } from './short-way.js'
 import { tileCacheOf } from './tile-cache.js'
 import { versionAt } from './version.js'
@@ -22,29 +24,36 @@ export { MVT_TYPE }
 /** One statement reads them all, so that a tile stays a tile. */
 const MOST_LAYERS = 40
 
-/** `/ogc/collections/{c}/tiles/WebMercatorQuad/{tileMatrix}/{tileRow}/{tileCol}`: limits are enforced. */
+/** One tile, as addressed. */
+export interface Address { readonly grid: TileGrid; readonly tile: Tile }
+
+/** What a tile is asked to show: those `layers` of the `named` ones that show there. */
+export interface Showing extends Address { readonly named: readonly Layer[]; readonly layers: readonly Layer[] }
+
+/** `/ogc/collections/{c}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}`: limits are enforced. */
 export async function getCollectionTile(call: Call, response: Response): Promise<void> {
   const layer = layerOf(call)
-  const tile = matrixTile(call)
-  await sendTile(call, response, [layer], [layer], tile, () => checkLimits(call, layer, tile))
+  const address = await addressOf(call)
+  await sendTile(call, response, { ...address, named: [layer], layers: [layer] }, () => checkLimits(call, layer, address))
 }
 
-/** `/ogc/tiles/WebMercatorQuad/…`: the collections asked for, or all that show at this zoom. */
+/** `/ogc/tiles/{tileMatrixSetId}/…`: the collections asked for, or all that show at this zoom. */
 export async function getDatasetTile(call: Call, response: Response): Promise<void> {
-  const tile = matrixTile(call)
-  const layers = selectedLayers(call)
-  await sendTile(call, response, layers, shownAt(layers, tile), tile)
+  await sendTile(call, response, shown(await addressOf(call), selectedLayers(call)))
 }
 
 /** `/tiles/{a,b,c}/{z}/{x}/{y}.mvt`: an empty tile is 204, and zooms outside the layers' are empty. */
 export async function getXyzTile(call: Call, response: Response): Promise<void> {
   const layers = layersNamed(call, String(call.params.collectionIds).split(','))
-  const tile = { z: call.params.z, x: call.params.x, y: call.params.y } as Tile
-  checkTile(tile)
-  await sendTile(call, response, layers, shownAt(layers, tile), tile)
+  const address = { grid: WEB_MERCATOR, tile: { z: call.params.z, x: call.params.x, y: call.params.y } as Tile }
+  checkTile(address)
+  await sendTile(call, response, shown(address, layers))
 }
 
-const shownAt = (layers: readonly Layer[], { z }: Tile) => layers.filter(({ zoom }) => z >= zoom.min)
+/** Those of the layers that show at the tile's zoom. */
+export function shown(address: Address, named: readonly Layer[]): Showing {
+  return { ...address, named, layers: named.filter(({ zoom }) => address.tile.z >= zoomsOf(address.grid, zoom).min) }
+}
 
 export function layersNamed(call: Call, ids: readonly string[]): readonly Layer[] {
   if (ids.length > MOST_LAYERS) throw badParameter('collections', `At most ${MOST_LAYERS} collections share a tile; ${ids.length} came.`)
@@ -55,42 +64,50 @@ export function selectedLayers(call: Call): readonly Layer[] {
   return call.params.collections ? layersNamed(call, call.params.collections) : layersOf(call).slice(0, MOST_LAYERS)
 }
 
-function matrixTile({ params }: Call): Tile {
-  checkMatrixSet(params.tileMatrixSetId)
-  if (!/^\d{1,2}$/.test(params.tileMatrix)) throw notFound(`${MATRIX_SET_ID} has no tile matrix “${String(params.tileMatrix).slice(0, 40)}”; they are 0 to ${DEEPEST_ZOOM}.`)
-  const tile = { z: Number(params.tileMatrix), x: params.tileCol, y: params.tileRow }
-  checkTile(tile)
-  return tile
+/** The tile of the path. Throws a 404 Problem for one that its tile matrix set does not have. */
+export async function addressOf({ params, app }: Call): Promise<Address> {
+  const grid = await gridNamed(app.store, params.tileMatrixSetId)
+  if (!/^\d{1,2}$/.test(params.tileMatrix)) throw notFound(`${grid.id} has no tile matrix “${String(params.tileMatrix).slice(0, 40)}”; they are 0 to ${grid.deepest}.`)
+  const address = { grid, tile: { z: Number(params.tileMatrix), x: params.tileCol, y: params.tileRow } }
+  checkTile(address)
+  return address
 }
 
-export function checkMatrixSet(id: string): void {
-  if (id !== MATRIX_SET_ID) throw notFound(`There is no tile matrix set “${id.slice(0, 60)}”; there is ${MATRIX_SET_ID}.`)
+function checkTile({ grid, tile }: Address): void {
+  if (tile.z > grid.deepest) throw notFound(`The deepest zoom of ${grid.id} is ${grid.deepest}, not ${tile.z}.`)
+  if (!isTileOf(grid, tile)) throw notFound(`At zoom ${tile.z} ${grid.id} has rows 0 to ${grid.rows * 2 ** tile.z - 1} and columns 0 to ${grid.columns * 2 ** tile.z - 1}; asked were row ${tile.y} and column ${tile.x}.`)
 }
 
-function checkTile(tile: Tile): void {
-  if (tile.z > DEEPEST_ZOOM) throw notFound(`The deepest zoom is ${DEEPEST_ZOOM}, not ${tile.z}.`)
-  if (!isTile(tile)) throw notFound(`At zoom ${tile.z} rows and columns are from 0 to ${2 ** tile.z - 1}; asked were row ${tile.y} and column ${tile.x}.`)
-}
-
-async function checkLimits(call: Call, layer: Layer, { z, x, y }: Tile): Promise<void> {
-  if (z < layer.zoom.min || z > layer.zoom.max) throw notFound(`The tiles of ${layer.id} are from zoom ${layer.zoom.min} to ${layer.zoom.max}, not ${z}.`)
+/** Throws a 404 Problem for a tile outside the limits that the layer's tile set states. */
+export async function checkLimits(call: Call, layer: Layer, { grid, tile: { z, x, y } }: Address): Promise<void> {
+  const zoom = zoomsOf(grid, layer.zoom)
+  if (z < zoom.min || z > zoom.max) throw notFound(`The tiles of ${layer.id} in ${grid.id} are from zoom ${zoom.min} to ${zoom.max}, not ${z}.`)
   // A past or a chosen run may reach beyond the extent of the present.
-  if (call.params.asOf !== undefined || call.params.run !== undefined) return
+  if (['asOf', 'datetime', 'run'].some((name) => call.params[name] !== undefined)) return
   const { bbox } = await call.app.store.layerSummary(layer, call.branch)
-  const limit = limits(bbox, { min: z, max: z })[0]
-  if (!limit) throw notFound(`${layer.id} is empty.`)
+  const limit = limits(bbox, { min: z, max: z }, grid)[0]
+  if (!limit) throw notFound(bbox ? `${layer.id} lies outside ${grid.id}.` : `${layer.id} is empty.`)
   if (y < limit.minTileRow || y > limit.maxTileRow || x < limit.minTileCol || x > limit.maxTileCol)
-    throw notFound(`At zoom ${z} ${layer.id} has rows ${limit.minTileRow} to ${limit.maxTileRow} and columns ${limit.minTileCol} to ${limit.maxTileCol}; asked were row ${y} and column ${x}.`)
+    throw notFound(`At zoom ${z} of ${grid.id} ${layer.id} has rows ${limit.minTileRow} to ${limit.maxTileRow} and columns ${limit.minTileCol} to ${limit.maxTileCol}; asked were row ${y} and column ${x}.`)
 }
 
-/** A tile of those `layers` of the `named` ones that show there. `refuse` throws for a tile that is not offered; who holds the tile already was let in before, and need not be looked up. */
-async function sendTile(call: Call, response: Response, named: readonly Layer[], layers: readonly Layer[], tile: Tile, refuse?: () => Promise<void>): Promise<void> {
-  const { store } = call.app
-  const { branch, reader, params: { run } } = call
+/** What tiles of the request have in common. `datetime` is the moment that a tile shows: of an interval its end. Throws 400 for what is none. */
+export function familyAsked({ params, branch, reader }: Call, { grid, named, layers }: Showing): Family {
+  return familyOf({
+    grid, layers, branch, run: params.run, clearance: reader.clearance, asOf: asOfEnd(parseAsOf(params.asOf), parseDatetime(params.datetime)),
+    properties: wantedProperties(params.properties, reader, named),
+  })
+}
+
+/** `refuse` throws for a tile that is not offered; who holds the tile already was let in before, and need not be looked up. */
+async function sendTile(call: Call, response: Response, showing: Showing, refuse?: () => Promise<void>): Promise<void> {
+  const { app: { store }, branch, reader, params: { run } } = call
+  const { tile, layers } = showing
   const catalogue = store.catalogue.version
-  const family = familyOf({ layers, branch, asOf: parseAsOf(call.params.asOf), run, clearance: reader.clearance, properties: wantedProperties(call, named) })
+  const family = familyAsked(call, showing)
   const { asOf } = family
-  const learn = () => shortWayOf(store).learn(call.request.originalUrl, { family, free: !refuse, catalogue })
+  // A moment that is still to come means the present only until then.
+  const learn = () => { if (call.params.datetime === undefined) shortWayOf(store).learn(call.request.originalUrl, { family, free: !refuse, catalogue }) }
   const version = await timed(response, 'revision', () => versionAt(store, family, tile))
   response.vary(VARY)
   if (notModified(call, response, etagOf(family, version), isFixed(asOf) ? 'fixed' : 'live')) return learn()
@@ -108,8 +125,7 @@ async function sendTile(call: Call, response: Response, named: readonly Layer[],
  * `properties`: names of attributes that travel in tiles of one of the layers, in one order, so that the same wish is the same tile.
  * A name that the reader may not see is as unknown as one that is not there.
  */
-function wantedProperties({ params, reader }: Call, layers: readonly Layer[]): readonly string[] | undefined {
-  const wanted: readonly string[] | undefined = params.properties
+function wantedProperties(wanted: readonly string[] | undefined, reader: Call['reader'], layers: readonly Layer[]): readonly string[] | undefined {
   if (!wanted) return undefined
   const known = new Set(layers.flatMap(layer => tileColumns(layer, reader).map(({ name }) => name)))
   for (const name of wanted) if (!known.has(name)) throw unknownProperty(name, known, 'properties')

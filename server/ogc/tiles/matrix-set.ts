@@ -1,39 +1,52 @@
+/** Tile matrix sets as OGC writes them down: definitions and limits. */
 import type { BBox } from '../../../core/bbox.js'
-import { HALF_WORLD_M, tileAt } from '../../../core/tile-matrix.js'
-import { epsgUri } from '../../../core/crs.js'
+import { CRS84_URI, epsgUri } from '../../../core/crs.js'
+import { DEEPEST_ZOOM, rangeOf, WEB_MERCATOR, WORLD_CRS84, type TileGrid } from '../../../core/tile-grid.js'
 
-export const MATRIX_SET_ID = 'WebMercatorQuad'
-export const MATRIX_SET_URI = 'http://www.opengis.net/def/tilematrixset/OGC/1.0/WebMercatorQuad'
-/** Deeper tiles are a few metres wide: clients magnify the last ones instead. */
-export const DEEPEST_ZOOM = 22
+export { DEEPEST_ZOOM }
 
-/** Scale denominator of matrix 0 at 256 pixels of 0.28 mm. Source: OGC 2D Tile Matrix Set, Annex D.1. */
-const SCALE_0 = 559082264.028717
-const CELL_0 = (2 * HALF_WORLD_M) / 256
+/** What the registers of OGC say of sets that have a place there. Source: OGC 2D Tile Matrix Set, Annex D. */
+const REGISTERED: Readonly<Record<string, { readonly title: string; readonly orderedAxes: readonly string[]; readonly wellKnownScaleSet: string }>> = {
+  [WEB_MERCATOR.id]: { title: 'Google Maps Compatible for the World', orderedAxes: ['X', 'Y'], wellKnownScaleSet: 'http://www.opengis.net/def/wkss/OGC/1.0/GoogleMapsCompatible' },
+  [WORLD_CRS84.id]: { title: 'CRS84 for the World', orderedAxes: ['Lon', 'Lat'], wellKnownScaleSet: 'http://www.opengis.net/def/wkss/OGC/1.0/GoogleCRS84Quad' },
+}
 
-/** The definition of WebMercatorQuad (OGC 17-083r4 JSON encoding). */
-export const WEB_MERCATOR_QUAD = {
-  id: MATRIX_SET_ID,
-  title: 'Google Maps Compatible for the World',
-  uri: MATRIX_SET_URI,
-  crs: epsgUri(3857),
-  orderedAxes: ['X', 'Y'],
-  wellKnownScaleSet: 'http://www.opengis.net/def/wkss/OGC/1.0/GoogleMapsCompatible',
-  tileMatrices: Array.from({ length: DEEPEST_ZOOM + 1 }, (_, z) => ({
-    id: String(z), scaleDenominator: SCALE_0 / 2 ** z, cellSize: CELL_0 / 2 ** z, cornerOfOrigin: 'topLeft',
-    pointOfOrigin: [-HALF_WORLD_M, HALF_WORLD_M], tileWidth: 256, tileHeight: 256, matrixWidth: 2 ** z, matrixHeight: 2 ** z,
-  })),
-} as const
+/** The URI by which a set is known: in OGC's register, or where it is defined. `base` is the API's root. */
+export function matrixSetUri({ id }: TileGrid, base: string): string {
+  return id in REGISTERED ? `http://www.opengis.net/def/tilematrixset/OGC/1.0/${id}` : `${base}/ogc/tileMatrixSets/${id}`
+}
+
+export const crsUriOf = ({ srid }: TileGrid): string => (srid === 4326 ? CRS84_URI : epsgUri(srid))
+
+export const TILE_PIXELS = 256
+/** Metres of a pixel that scales are told for, and metres of a degree at the equator. Source: OGC 2D Tile Matrix Set, 6.2. */
+const PIXEL_M = 0.00028
+const DEGREE_M = (Math.PI * 6378137) / 180
+
+/** The definition of a tile matrix set (OGC 17-083r4, JSON encoding). */
+export function definitionOf(grid: TileGrid, base: string) {
+  const registered = REGISTERED[grid.id]
+  return {
+    id: grid.id, uri: matrixSetUri(grid, base), crs: crsUriOf(grid),
+    title: registered?.title ?? `Metric grid in EPSG:${grid.srid}`, orderedAxes: registered?.orderedAxes ?? ['X', 'Y'],
+    ...(registered && { wellKnownScaleSet: registered.wellKnownScaleSet }),
+    tileMatrices: Array.from({ length: grid.deepest + 1 }, (_, z) => {
+      const cellSize = grid.size / TILE_PIXELS / 2 ** z
+      return {
+        id: String(z), scaleDenominator: (cellSize * (grid.srid === 4326 ? DEGREE_M : 1)) / PIXEL_M, cellSize, cornerOfOrigin: 'topLeft',
+        pointOfOrigin: [grid.west, grid.north], tileWidth: TILE_PIXELS, tileHeight: TILE_PIXELS, matrixWidth: grid.columns * 2 ** z, matrixHeight: grid.rows * 2 ** z,
+      }
+    }),
+  }
+}
 
 export interface MatrixLimits { readonly tileMatrix: string; readonly minTileRow: number; readonly maxTileRow: number; readonly minTileCol: number; readonly maxTileCol: number }
 
-/** Rows and columns that a box of degrees reaches, per zoom; none without a box. */
-export function limits(bbox: BBox | null, zoom: { readonly min: number; readonly max: number }): MatrixLimits[] {
+/** Rows and columns that a box of degrees reaches, per zoom of the grid; none without a box, and none where the grid does not reach. */
+export function limits(bbox: BBox | null, zoom: { readonly min: number; readonly max: number }, grid = WEB_MERCATOR): MatrixLimits[] {
   if (!bbox) return []
-  return Array.from({ length: zoom.max - zoom.min + 1 }, (_, i) => {
-    const z = zoom.min + i
-    const northWest = tileAt(bbox[0], bbox[3], z)
-    const southEast = tileAt(bbox[2], bbox[1], z)
-    return { tileMatrix: String(z), minTileRow: northWest.y, maxTileRow: southEast.y, minTileCol: northWest.x, maxTileCol: southEast.x }
+  return Array.from({ length: zoom.max - zoom.min + 1 }, (_, i) => zoom.min + i).flatMap((z) => {
+    const range = rangeOf(grid, z, bbox)
+    return range ? [{ tileMatrix: String(z), minTileRow: range.north, maxTileRow: range.south, minTileCol: range.west, maxTileCol: range.east }] : []
   })
 }

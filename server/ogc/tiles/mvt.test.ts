@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import { PbfReader } from 'pbf'
 import t from 'tap'
+import { WEB_MERCATOR } from '../../../core/tile-grid.js'
 import { lonLatAt, tileAt } from '../../../core/tile-matrix.js'
 import type { Layer } from '../../../layers/layer.js'
 import { PUBLIC, STEWARD, type Store } from '../../store/store.js'
@@ -34,7 +35,7 @@ const LAYERS = [AREAS, LINES, POINTS, ANY]
 const TILE = tileAt(108.2, 16.05, ZOOM)
 const place = (x: number, y: number) => lonLatAt(TILE.x + x / 4096, TILE.y + y / 4096, TILE.z)
 const request = (layers: readonly Layer[], more: Partial<TileRequest> = {}): TileRequest =>
-  ({ layers, tile: TILE, branch: 'main', asOf: 'now', reader: PUBLIC, run: undefined, ...more })
+  ({ grid: WEB_MERCATOR, layers, tile: TILE, branch: 'main', asOf: 'now', reader: PUBLIC, run: undefined, ...more })
 
 type Drawn = ReadonlyMap<number, VectorTileFeature>
 function featuresOf(mvt: Uint8Array, layer: Layer): Drawn {

@@ -3,16 +3,19 @@ import { writeFeature } from '../../../core/mvt/encode.js'
 import { EXTENT, type TileFeature } from '../../../core/mvt/feature.js'
 import { LayerWriter } from '../../../core/mvt/layer-writer.js'
 import { ProtoWriter } from '../../../core/mvt/proto-writer.js'
-import { tileBounds3857, type Tile } from '../../../core/tile-matrix.js'
+import { boundsOf, WEB_MERCATOR, type TileGrid } from '../../../core/tile-grid.js'
+import type { Tile } from '../../../core/tile-matrix.js'
 import type { Layer } from '../../../layers/layer.js'
 import { generalisedFeatures } from '../../store/generalised.js'
 import type { AsOf, Branch, Reader, Store } from '../../store/store.js'
 import { drawRows, type DrawnLayer } from './draw-rows.js'
 import { CAP, fit, type Drawing } from './fit.js'
+import { regriddedFeatures } from './regrid.js'
 import { tileQuery, type TileQuery } from './tile-query.js'
 import { isGeneralised } from './version.js'
 
 export interface TileRequest {
+  readonly grid: TileGrid
   readonly layers: readonly Layer[]
   readonly tile: Tile
   readonly branch: Branch
@@ -39,7 +42,7 @@ const MOST_BYTES = 32 << 20
  * statement, once nobody waits for the tile any more.
  */
 export async function makeTile(store: Store, request: TileRequest, signal?: AbortSignal): Promise<EncodedTile> {
-  const isFromAfar = await Promise.all(request.layers.map((layer) => isGeneralised(store, layer, request.tile)))
+  const isFromAfar = await Promise.all(request.layers.map((layer) => isGeneralised(store, layer, request.tile.z + request.grid.finer)))
   const near = request.layers.filter((_, i) => !isFromAfar[i])
   const far = request.layers.filter((_, i) => isFromAfar[i])
   const drawings = await Promise.all([
@@ -53,8 +56,8 @@ export async function makeTile(store: Store, request: TileRequest, signal?: Abor
   return { mvt, truncated: names.filter((name) => truncated.has(name)) }
 }
 
-async function drawnFromAfar(store: Store, { tile, branch, asOf, reader, properties }: TileRequest, layer: Layer): Promise<Drawing> {
-  const { features, truncated } = await generalisedFeatures(store, { layer, branch, asOf, reader, tile, properties })
+async function drawnFromAfar(store: Store, request: TileRequest, layer: Layer): Promise<Drawing> {
+  const { features, truncated } = request.grid === WEB_MERCATOR ? await generalisedFeatures(store, { ...request, layer }) : await regriddedFeatures(store, { ...request, layer })
   const writer = drawnFeatures(layer, features)
   return {
     writers: [writer],
@@ -84,12 +87,12 @@ interface TileRows {
 }
 
 /** Undefined where more bytes came than are taken in. */
-async function readTile(store: Store, { reader, tile }: TileRequest, { query, plans }: TileQuery, mostBytes: number, signal?: AbortSignal): Promise<TileRows | undefined> {
+async function readTile(store: Store, { reader, grid, tile }: TileRequest, { query, plans }: TileQuery, mostBytes: number, signal?: AbortSignal): Promise<TileRows | undefined> {
   const rows = BoundedBytes.take(mostBytes)
   await store.rows(reader.clearance, query, rows, signal)
   if (rows.isOver) return undefined
   const bytes = rows.written()
-  const box = tileBounds3857(tile)
+  const box = boundsOf(grid, tile)
   const drawn = drawRows(bytes, plans, box)
   return {
     drawn, again: (isKept) => drawRows(bytes, plans, box, isKept),

@@ -4,6 +4,7 @@
  * A tile that has to be made is waited for here too. Everything else goes the long way, errors too.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isTileOf } from '../../../core/tile-grid.js'
 import type { Tile } from '../../../core/tile-matrix.js'
 import type { Classification } from '../../../layers/layer.js'
 import type { WaitingRoom } from '../../http/limits.js'
@@ -13,7 +14,6 @@ import { PUBLIC, type Store } from '../../store/store.js'
 import { cacheControl } from '../common/respond.js'
 import { matches } from '../features/validator.js'
 import { etagOf, type Family } from './family.js'
-import { DEEPEST_ZOOM } from './matrix-set.js'
 import { tileCacheOf, type CachedTile, type Wanted } from './tile-cache.js'
 import { versionNow } from './version.js'
 
@@ -58,6 +58,7 @@ export class ShortWay {
     if (!meaning || meaning.catalogue !== this.store.catalogue.version) return false
     const { tile } = address
     const { family, free } = meaning
+    if (!isTileOf(family.grid, tile)) return false
     const version = versionNow(this.store, family, tile)
     if (version === undefined) return false
     const etag = etagOf(family, version)
@@ -116,16 +117,16 @@ interface Address {
 }
 
 const XYZ = /^(\/tiles\/[^/?]+)\/(\d{1,2})\/(\d{1,8})\/(\d{1,8})\.mvt(\?.*)?$/
-const OGC = /^(\/ogc\/(?:collections\/[^/?]+\/)?tiles\/WebMercatorQuad)\/(\d{1,2})\/(\d{1,8})\/(\d{1,8})(\?.*)?$/
+const OGC = /^(\/ogc\/(?:collections\/[^/?]+\/)?tiles\/\w{1,40})\/(\d{1,2})\/(\d{1,8})\/(\d{1,8})(\?.*)?$/
 
-/** The parts of a tile's address; undefined for all others, and for tiles that cannot be. */
+/** The parts of a tile's address; undefined for all others. */
 function addressOf(url: string): Address | undefined {
   const xyz = XYZ.exec(url)
   const parts = xyz ?? OGC.exec(url)
   if (!parts) return undefined
   const [, before = '', z, first, second, behind = ''] = parts
   const tile = xyz ? { z: Number(z), x: Number(first), y: Number(second) } : { z: Number(z), x: Number(second), y: Number(first) }
-  return tile.z <= DEEPEST_ZOOM && tile.x < 2 ** tile.z && tile.y < 2 ** tile.z ? { before, behind, tile } : undefined
+  return { before, behind, tile }
 }
 
 const keyOf = ({ before, behind, tile }: Address, clearance: Classification) => `${clearance} ${tile.z} ${before} ${behind}`

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto'
 import { sql, type RawBuilder } from 'kysely'
-import { grow } from '../../../core/bbox.js'
+import { grow, type BBox } from '../../../core/bbox.js'
 import { EXTENT } from '../../../core/mvt/feature.js'
-import { tileBounds3857 } from '../../../core/tile-matrix.js'
+import { around, boundsOf, type TileGrid } from '../../../core/tile-grid.js'
 import type { Column, ColumnType, Layer } from '../../../layers/layer.js'
 import type { RowQuery } from '../../store/row-client.js'
 import type { Store } from '../../store/store.js'
@@ -54,8 +54,9 @@ export async function tileQuery(store: Store, request: TileRequest, layers: read
   const columns = layers.map((layer) => tileColumns(layer, request.reader, request.properties))
   const shared = sharedSlots(columns)
   const plans = layers.map((layer, i): LayerPlan => {
-    const isThinned = request.tile.z < layer.zoom.max
-    const isOrdered = layer.geometry !== 'polygon' || (layer.style.labelFrom ?? Infinity) <= request.tile.z
+    const zoom = request.tile.z + request.grid.finer
+    const isThinned = zoom < layer.zoom.max
+    const isOrdered = layer.geometry !== 'polygon' || (layer.style.labelFrom ?? Infinity) <= zoom
     return { layer, slots: placed(columns[i]!, shared), tolerance: isThinned ? TOLERANCE : 0, smallest: isThinned ? SMALLEST : 0, isOrdered }
   })
   const parts = await Promise.all(plans.map((plan, i) => layerRows(store, request, plan, i, columns[i]!, shared, mode, most)))
@@ -81,35 +82,46 @@ function placed(columns: readonly Column[], shared: readonly SlotType[]): readon
 }
 
 async function layerRows(
-  store: Store, { tile, branch, asOf, reader, run }: TileRequest, { layer, slots, tolerance }: LayerPlan, place: number,
+  store: Store, { grid, tile, branch, asOf, reader, run }: TileRequest, { layer, slots, tolerance }: LayerPlan, place: number,
   columns: readonly Column[], shared: readonly SlotType[], mode: 'all' | 'ranked', most: number,
 ): Promise<RawBuilder<unknown>> {
-  const box = tileBounds3857(tile)
+  const box = boundsOf(grid, tile)
   const size = box[2] - box[0]
   const reach = grow(box, size * TILE_MARGIN)
   const rows = await store.view({
-    layer, branch, asOf, reader, run, bbox: { box: reach, srid: 3857 },
+    layer, branch, asOf, reader, run, bbox: indexBox(grid, reach),
     columns: attributesAmong(layer, reader, [...columns.map(({ name }) => name), layer.importance ?? '']),
   })
   const value = (slot: Slot | undefined, type: SlotType) => {
     const column = slot && columns.find(({ name }) => name === slot.name)
     return sql`, ${column ? tileValueSql(column, 'v') : sql`null`}::${sql.raw(SQL_TYPES[type])}`
   }
-  const shape = sql.ref('v.geom_3857')
-  const metres = sql`${(tolerance * size) / EXTENT}::float8`
+  const shape = shapeIn(grid)
+  const units = sql`${(tolerance * size) / EXTENT}::float8`
   const importance = importanceSql(layer, reader, 'v')
   const isMeasured = layer.importance === 'area' || layer.importance === 'length'
   const select = (geometry: RawBuilder<unknown>, rank: RawBuilder<unknown>) =>
     sql`select ${sql.lit(place)}::int4, v.id, ${geometry}, ${rank}::float8${sql.join(slots.map((slot, i) => value(slot, shared[i]!)), sql``)} from ${rows} as v`
   if (mode === 'ranked') {
-    const cut = sql`st_clipbybox2d(${layer.geometry === 'point' ? shape : sql`st_simplify(${shape}, ${metres}, true)`}, st_makeenvelope(${sql.join(reach.map((side) => sql`${side}::float8`))}, 3857))`
+    const cut = sql`st_clipbybox2d(${layer.geometry === 'point' ? shape : sql`st_simplify(${shape}, ${units}, true)`}, st_makeenvelope(${sql.join(reach.map((side) => sql`${side}::float8`))}, ${sql.lit(grid.srid)}))`
     return sql`${select(cut, importance ?? sql`null`)} order by ${importance ? sql`${importance} desc nulls last, ` : sql``}v.id limit ${sql.lit(most)}`
   }
   // A drawn area or length is measured where it is drawn.
   const rank = importance && !isMeasured ? importance : sql`null`
   const light = tolerance > 0 && layer.geometry !== 'point'
-    ? sql`case when pg_column_size(${shape}) > ${sql.lit(LARGE)} then st_simplify(${shape}, ${metres}, true) else ${shape} end` : shape
+    ? sql`case when pg_column_size(v.geom_3857) > ${sql.lit(LARGE)} then st_simplify(${shape}, ${units}, true) else ${shape} end` : shape
   return sql`${select(light, rank)} limit ${sql.lit(most)}`
+}
+
+/** The geometry in the grid's CRS: two are stored. */
+function shapeIn({ srid }: TileGrid): RawBuilder<unknown> {
+  if (srid === 3857) return sql`v.geom_3857`
+  return srid === 4326 ? sql`v.geom` : sql`st_transform(v.geom, ${sql.lit(srid)})`
+}
+
+/** The box to look rows up by, in the CRS of one of the two indexes. */
+function indexBox({ srid, toLonLat }: TileGrid, box: BBox): { readonly box: BBox; readonly srid: 4326 | 3857 } {
+  return srid === 3857 ? { box, srid } : { box: around(box, toLonLat), srid: 4326 }
 }
 
 const names = new Map<string, string>()

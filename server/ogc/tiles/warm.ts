@@ -1,6 +1,7 @@
 /** Tiles made before anybody asks: all of some layers, in a box and a range of zooms, into the cache. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BBox } from '../../../core/bbox.js'
+import { WEB_MERCATOR } from '../../../core/tile-grid.js'
 import type { Tile } from '../../../core/tile-matrix.js'
 import type { Layer } from '../../../layers/layer.js'
 import { badParameter, Problem } from '../../errors.js'
@@ -76,7 +77,7 @@ async function blocksOf(store: Store, layers: readonly Layer[], { clearance }: R
   const range = { min: Math.max(shownFrom, zoom?.min ?? 0), max: Math.min(DEEPEST_ZOOM, zoom?.max ?? Math.max(...layers.map(layer => layer.zoom.max))) }
   return limits(box, range).map(({ tileMatrix, minTileCol, maxTileCol, minTileRow, maxTileRow }) => {
     const z = Number(tileMatrix)
-    const family = familyOf({ layers: layers.filter(layer => z >= layer.zoom.min), branch: 'main', asOf: 'now', run: undefined, clearance, properties: undefined })
+    const family = familyOf({ grid: WEB_MERCATOR, layers: layers.filter(layer => z >= layer.zoom.min), branch: 'main', asOf: 'now', run: undefined, clearance, properties: undefined })
     return { family, z, columns: [minTileCol, maxTileCol], rows: [minTileRow, maxTileRow] }
   })
 }
