@@ -2,11 +2,12 @@
 # make test     every test; installs what it needs
 # make bench    a table of ratios, also in bench/latest.json
 # make bench-city   the city of a million buildings, kept up for other servers (bench/README.md)
+# make clients  GDAL, QGIS, MapLibre, ArcGIS' client, the OGC's suites and long fuzzing against a city (clients/)
 # make drills   crashes, cut links and conflicts, played through at length
 # make build    what has changed
 # make clean    removes what was built; the city's data stays
 
-.PHONY: run test bench bench-city drills build clean
+.PHONY: run test bench bench-city clients drills build clean
 
 run:
 	@exec node scripts/start.mjs
@@ -19,6 +20,9 @@ bench:
 
 bench-city:
 	@exec node scripts/bench.mjs city
+
+clients:
+	@exec node scripts/clients.mjs
 
 drills:
 	@exec node scripts/drills.mjs
