@@ -5,11 +5,18 @@
 import { Type, type TSchema } from '@sinclair/typebox'
 import type { Answer } from '../../operations/operation.js'
 
-const NAMES = new Map<object, string>()
+const NAMES = new WeakMap<object, string>()
+const taken = new Set<string>()
 
 /** Gives a schema its name in the document. Names are unique: the second taker of one is refused at once. */
 export function named<T extends TSchema>(name: string, schema: T): T {
-  if ([...NAMES.values()].includes(name)) throw new Error(`Two schemas are called ${name}.`)
+  if (taken.has(name)) throw new Error(`Two schemas are called ${name}.`)
+  taken.add(name)
+  return namedAnew(name, schema)
+}
+
+/** The same for a schema that is made for one document. */
+export function namedAnew<T extends TSchema>(name: string, schema: T): T {
   NAMES.set(schema, name)
   return schema
 }
@@ -66,7 +73,7 @@ export const FEATURE_COLLECTION = named('FeatureCollectionGeoJSON', Type.Object(
   features: Type.Array(FEATURE), links: optional(LINKS),
 }))
 
-export const JSON_SCHEMA = named('JsonSchema', Type.Object({ $schema: text(), $id: text(), type: text(), title: optional(text()), properties: Type.Object({}, { additionalProperties: true }) }))
+export const JSON_SCHEMA = named('JsonSchema', Type.Object({ type: text(), title: optional(text()), description: optional(text()), properties: Type.Object({}, { additionalProperties: true }) }))
 
 export const STATUS_INFO = named('StatusInfo', Type.Object({
   jobID: text(), processID: optional(text()), type: Type.Literal('process'),
