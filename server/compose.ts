@@ -5,11 +5,13 @@ import { SAMPLE, registerJobs as registerSampleJob } from '../fixtures/city/jobs
 import { DEFAULT_SAMPLE } from '../fixtures/city/sample.js'
 import type { Layer } from '../layers/layer.js'
 import { operations as accessOperations } from './access/operations.js'
+import { operations as arcgisOperations } from './arcgis/operations.js'
 import { operations as cityOperations } from './city.js'
 import type { Config } from './config.js'
 import { registerJobs as registerExportJobs } from './export/jobs.js'
 import { operations as exportOperations } from './export/operations.js'
 import { registerJobs as registerImportJobs } from './import/jobs.js'
+import { operations as coverageOperations } from './coverages/operations.js'
 import { operations as editOperations } from './edits/operations.js'
 import { operations as docsOperations } from './docs/operations.js'
 import { operations as feedOperations } from './feed/operations.js'
@@ -49,6 +51,8 @@ import { startTrees } from './tiles3d/warm-trees.js'
 export const OPERATIONS: readonly Operation[] = [
   ...cityOperations,
   ...ogcOperations,
+  ...coverageOperations,
+  ...arcgisOperations,
   ...tiles3dOperations,
   ...stateOperations,
   ...terrainOperations,

@@ -1,5 +1,6 @@
 /** What a client is told when a request fails: problem+json, or the same as a page where a person looks at it in a browser. */
 import type { ErrorRequestHandler, Request, Response } from 'express'
+import { esriError, isEsriPath } from '../arcgis/reader.js'
 import type { Config } from '../config.js'
 import { Problem, problemBody, toProblem } from '../errors.js'
 import { html, page } from '../ogc/common/html.js'
@@ -21,7 +22,8 @@ export function problems(config: Pick<Config, 'baseUrl'>, onError: OnError): Err
     if (response.headersSent) return void response.destroy()
     for (const name of OF_THE_ANSWER) response.removeHeader(name)
     response.status(problem.status).set(problem.headers).set('Cache-Control', 'no-store')
-    const body = problemBody(problem, requestId, originOf(request, config))
+    const told = problemBody(problem, requestId, originOf(request, config))
+    const body = isEsriPath(request.path) ? esriError(told) : told
     if (fromBrowser(request)) return sendPage(response, body, language(request, undefined))
     response.setHeader('Content-Type', onlyPlainJson(request) ? 'application/json' : 'application/problem+json')
     response.send(Buffer.from(JSON.stringify(body)))

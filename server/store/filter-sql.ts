@@ -28,7 +28,7 @@ export function filterToSql(filter: Filter, layer: Layer, clearance: Classificat
 
 /** Property → type, of all that a filter may name: what the reader sees, no more. */
 export function queryables(layer: Layer, clearance: Classification): ReadonlyMap<string, ColumnType> {
-  const types = new Map<string, ColumnType>([['id', 'integer']])
+  const types = new Map<string, ColumnType>([['id', 'integer'], ['objectid', 'integer']])
   if (layer.kind !== 'run') {
     types.set('revision', 'integer').set('valid_from', 'timestamp').set('source', 'text').set('source_id', 'text')
   }

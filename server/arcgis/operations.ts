@@ -1,0 +1,50 @@
+/** Esri's GeoServices: every collection is a FeatureServer that ArcGIS clients read and edit. */
+import type { Response } from 'express'
+import { LANG } from '../ogc/common/parameters.js'
+import type { Call, Operation, Parameter } from '../operations/operation.js'
+import { answerQuery, getFeature } from './answer-query.js'
+import { getInfo, getLayer, getLayers, getService, getServices } from './metadata.js'
+import { F, formOf, formParser, given, LAYER_ID, OBJECT, QUERY, RUN, SERVICE } from './parameters.js'
+import { esriHandler, withReader } from './reader.js'
+import { postToken } from './tokens.js'
+
+const ROOT = '/arcgis/rest'
+const FEATURE_SERVER = `${ROOT}/services/{service}/FeatureServer`
+const LAYER = `${FEATURE_SERVER}/{layerId}`
+const DESCRIBED = [F, LANG]
+
+type Handler = (call: Call, response: Response) => Promise<void>
+interface Reading { readonly id: string; readonly path: string; readonly summary: string; readonly parameters: readonly Parameter[]; readonly handler: Handler; readonly branched?: boolean }
+
+/** What can be read is read by GET, or by POST with the same parameters in a form: addresses are too short for some. */
+function reading({ parameters, handler, branched = true, id, ...rest }: Reading): readonly Operation[] {
+  const common = { ...rest, branched, extraQuery: true, tags: ['FeatureServer'] }
+  const inPath = parameters.filter(parameter => parameter.in === 'path')
+  return [
+    { ...common, id, method: 'get', parameters, handler: esriHandler(handler) },
+    { ...common, id: `${id}ByForm`, method: 'post', parameters: inPath, body: { contentType: 'raw' }, handler: esriHandler(byForm(parameters, handler)) },
+  ]
+}
+
+/** A form's `token` counts as one in the address does. */
+function byForm(parameters: readonly Parameter[], handler: Handler): Handler {
+  const parse = formParser(parameters.filter(parameter => parameter.in === 'query'))
+  return async (call, response) => {
+    const form = await formOf(call.request)
+    await handler({ ...await withReader(call, form.token), params: { ...call.params, ...parse(form) } }, response)
+  }
+}
+
+const token = { method: 'post', tags: ['FeatureServer'], summary: 'A token for name and password; the password is one of our tokens.', body: { contentType: 'raw' }, extraQuery: true, handler: postToken } as const
+
+export const operations: readonly Operation[] = [
+  ...reading({ id: 'esriInfo', path: `${ROOT}/info`, branched: false, summary: 'Release and way to log in, as ArcGIS clients ask for it.', parameters: [F], handler: getInfo }),
+  ...reading({ id: 'esriServices', path: `${ROOT}/services`, summary: 'The services directory: a FeatureServer for each collection.', parameters: DESCRIBED, handler: getServices }),
+  ...reading({ id: 'esriService', path: FEATURE_SERVER, summary: 'A collection as a FeatureServer.', parameters: [SERVICE, ...DESCRIBED], handler: getService }),
+  ...reading({ id: 'esriLayers', path: `${FEATURE_SERVER}/layers`, summary: 'All layers of a FeatureServer in full.', parameters: [SERVICE, ...DESCRIBED], handler: getLayers }),
+  ...reading({ id: 'esriLayer', path: LAYER, summary: 'A layer: its fields, domains, drawing and capabilities.', parameters: [SERVICE, LAYER_ID, ...DESCRIBED], handler: getLayer }),
+  ...reading({ id: 'esriQuery', path: `${LAYER}/query`, summary: 'Features of a layer, their ids, count, extent or statistics.', parameters: [SERVICE, LAYER_ID, ...QUERY], handler: (call, response) => answerQuery(call, response, given(call.params)) }),
+  ...reading({ id: 'esriFeature', path: `${LAYER}/{objectId}`, summary: 'One feature by its OBJECTID.', parameters: [SERVICE, LAYER_ID, OBJECT, RUN, ...DESCRIBED], handler: getFeature }),
+  { ...token, id: 'esriToken', path: '/arcgis/tokens' },
+  { ...token, id: 'esriGenerateToken', path: '/arcgis/tokens/generateToken' },
+]
