@@ -11,6 +11,7 @@ import { copyLines } from './items-html.js'
 import { crssOf, layerOf, layersOf, propertiesOf, storageCrs } from './layers.js'
 import { mapSvg } from './map-svg.js'
 import { featureSchema, geoJsonSchema, queryablesSchema } from './schema.js'
+import { volumeLinks } from '../volumes/volumes.js'
 
 type Summary = Awaited<ReturnType<Call['app']['store']['layerSummary']>>
 
@@ -21,6 +22,8 @@ export interface OtherCollection {
   describe(call: Call, lang: Language, own: readonly Link[]): OtherDescription | Promise<OtherDescription>
   /** What its page shows below the description. */
   html?(call: Call, lang: Language): Html
+  /** JSON Schema of what it holds. */
+  schema?(call: Call, lang: Language): object
 }
 interface OtherDescription { readonly id: string; readonly title: string; readonly description: string; readonly links: readonly Link[] }
 
@@ -113,8 +116,9 @@ function describe(call: Call, layer: Layer, summary: Summary, lang: Language, ow
       { href: `${href}/schema/geojson`, rel: 'describedBy', type: SCHEMA_MEDIA.type, title: 'Schema of the GeoJSON' },
       { href: `${href}/queryables`, rel: REL.queryables, type: SCHEMA_MEDIA.type, title: 'Queryables' },
       { href: `${href}/tiles`, rel: REL.tilesetsVector, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Ô bản đồ véc-tơ' : 'Vector tiles' },
-      { href: `${href}/styles/default`, rel: 'http://www.opengis.net/def/rel/ogc/1.0/styles', type: 'application/vnd.mapbox.style+json', title: 'MapLibre style' },
-      ...(layer.threeD ? [{ href: `${call.base}/3dtiles/${layer.id}/tileset.json`, rel: 'http://www.opengis.net/def/rel/ogc/0.0/geovolumes', type: 'application/json+3dtiles', title: '3D Tiles' }] : []),
+      { href: `${href}/map/tiles`, rel: REL.tilesetsMap, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Ô bản đồ ảnh' : 'Map tiles' },
+      { href: `${href}/styles`, rel: REL.styles, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Kiểu hiển thị' : 'Styles' },
+      ...volumeLinks(call, layer),
       ...(LICENCES[layer.licence] ? [{ href: LICENCES[layer.licence]!, rel: 'license', title: layer.licence }] : []),
     ],
   }
@@ -139,12 +143,14 @@ const SCHEMAS = { schema: featureSchema, queryables: queryablesSchema, geojson: 
 
 /** `GET /collections/{c}/schema`, `…/schema/geojson` and `…/queryables`. */
 export function getSchema(kind: keyof typeof SCHEMAS) {
-  return (call: Call, response: Response): void => {
+  return async (call: Call, response: Response): Promise<void> => {
     const lang = language(call.request, call.params.lang)
-    const layer = layerOf(call)
-    const document = SCHEMAS[kind](call, layer, lang)
+    const id: string = call.params.collectionId
+    const other = kind === 'schema' ? (await otherCollections(call)).find((one) => one.id === id)?.schema?.(call, lang) : undefined
+    const document = other ?? SCHEMAS[kind](call, layerOf(call), lang)
+    const { title } = other ? { title: id } : { title: layerOf(call).title[lang] }
     respond(call, response, {
-      title: `${layer.title[lang]}: ${kind}`, crumbs: [...collectionsCrumbs(call, lang), [layer.title[lang], `${call.base}/ogc/collections/${layer.id}`]],
+      title: `${title}: ${kind}`, crumbs: [...collectionsCrumbs(call, lang), [title, `${call.base}/ogc/collections/${id}`]],
       json: () => document,
       html: () => html`<pre><code>${JSON.stringify(document, null, 2)}</code></pre>`,
     }, SCHEMA_MEDIA)
