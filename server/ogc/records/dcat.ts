@@ -21,6 +21,7 @@ const CONTEXT = {
 const FREQUENCIES: Readonly<Record<UpdateFrequency, string>> = {
   continual: 'UPDATE_CONT', daily: 'DAILY', weekly: 'WEEKLY', monthly: 'MONTHLY', quarterly: 'QUARTERLY', annual: 'ANNUAL', irregular: 'IRREG', never: 'NEVER',
 }
+const SERVICE: Localized = { vi: 'Dịch vụ OGC API', en: 'OGC API' }
 const ACCESS = { open: 'PUBLIC', internal: 'RESTRICTED', restricted: 'NON_PUBLIC' } as const
 
 type Origin = Pick<Call, 'origin'>
@@ -38,7 +39,7 @@ export function dcatCatalogue(call: Origin, city: City, records: readonly Catalo
     'dct:language': [id(`${EU_AUTHORITY}/language/VIE`), id(`${EU_AUTHORITY}/language/ENG`)],
     'foaf:homepage': id(`${call.origin}/`), 'dct:license': id(LICENCES[RECORDS.licence]!),
     'dcat:service': {
-      '@id': `${call.origin}/ogc`, '@type': 'dcat:DataService', 'dct:title': texts({ vi: 'Dịch vụ OGC API', en: 'OGC API' }), 'dcat:endpointURL': id(`${call.origin}/ogc`), 'dcat:endpointDescription': id(`${call.origin}/ogc/api`),
+      '@id': `${call.origin}/ogc`, '@type': 'dcat:DataService', 'dct:title': texts(SERVICE), 'dcat:endpointURL': id(`${call.origin}/ogc`), 'dcat:endpointDescription': id(`${call.origin}/ogc/api`),
       'dcat:servesDataset': records.map(record => id(recordUrl(call, record.id))),
     },
     'dcat:dataset': datasets,
@@ -72,13 +73,13 @@ function datasetNode(call: Origin, record: CatalogueRecord): object {
   }
 }
 
-function distributionNode(call: Origin, { licence }: CatalogueRecord, { path, type, title, format }: CatalogueRecord['distributions'][number]): object {
+function distributionNode(call: Origin, { licence }: CatalogueRecord, { path, type, title, format, isFile }: CatalogueRecord['distributions'][number]): object {
   const url = call.origin + path
   return {
     '@id': `${url}#distribution`, '@type': 'dcat:Distribution', 'dct:title': texts(title), 'dcat:accessURL': id(url),
     'dcat:mediaType': id(IANA + type.split(';')[0]), 'dct:format': { '@type': 'dct:MediaTypeOrExtent', 'rdfs:label': format },
     ...(LICENCES[licence] && { 'dct:license': id(LICENCES[licence]) }),
-    'dcat:accessService': { '@id': `${call.origin}/ogc`, '@type': 'dcat:DataService', 'dct:title': texts({ vi: 'Dịch vụ OGC API', en: 'OGC API' }), 'dcat:endpointURL': id(`${call.origin}/ogc`) },
+    ...(isFile ? { 'dcat:downloadURL': id(url) } : { 'dcat:accessService': { '@id': `${call.origin}/ogc`, '@type': 'dcat:DataService', 'dct:title': texts(SERVICE), 'dcat:endpointURL': id(`${call.origin}/ogc`) } }),
   }
 }
 

@@ -3,13 +3,15 @@ import { sql } from 'kysely'
 import type { BBox } from '../../../core/bbox.js'
 import type { Layer, Localized } from '../../../layers/layer.js'
 import { SIMULATION_LABEL, type RunManifest } from '../../../simulation/manifest.js'
+import type { FormatId } from '../../export/export.js'
+import { FORMATS } from '../../export/formats.js'
 import type { Call } from '../../operations/operation.js'
 import { REPORT } from '../../quality/reconcile.js'
 import { summary, type Summary } from '../../quality/summary.js'
 import { listScenarios, type Scenario } from '../../scenarios/scenario.js'
 import type { Store } from '../../store/store.js'
 import { terrainSummary } from '../../terrain/terrain-store.js'
-import { ITEM_FORMATS } from '../features/formats.js'
+import { GEOJSON_MEDIA } from '../common/media.js'
 import type { CatalogueRecord, Distribution, Quality } from './record.js'
 
 /** Results of simulations are open, as the layers of results are. */
@@ -51,10 +53,17 @@ function qualityOf(layer: string, checks: Summary | undefined): Quality | undefi
   return { findings: open, errors, waived, checked: checks.checked, isCurrent: checks.behind === 0 }
 }
 
-function layerDistributions({ id, threeD }: Layer): Distribution[] {
+/** Files of a whole layer, the most asked for first. */
+const FILES: readonly FormatId[] = ['gpkg', 'geojson', 'csv', 'flatgeobuf', 'geoparquet', 'gml', 'cityjson', 'kml', 'dxf']
+
+function layerDistributions({ id, threeD, geometry }: Layer): Distribution[] {
   const collection = `/ogc/collections/${id}`
+  const files = FILES.filter(format => format !== 'cityjson' || (threeD && geometry === 'polygon'))
   return [
-    ...ITEM_FORMATS.filter(({ media }) => media.f !== 'html').map(({ media: { f, type } }): Distribution => ({ path: `${collection}/items?f=${f}`, rel: 'items', type, title: both(`Đối tượng (${f})`, `Features (${f})`), format: `OGC API Features, ${f}` })),
+    { path: `${collection}/items`, rel: 'items', type: GEOJSON_MEDIA.type, title: both('Đối tượng, từng trang', 'Features, page by page'), format: 'OGC API Features' },
+    ...files.map((format): Distribution => ({
+      path: `/exports?layers=${id}&format=${format}`, rel: 'enclosure', type: FORMATS[format].mediaType, title: both(`Toàn bộ: ${FORMATS[format].title}`, `All of it as ${FORMATS[format].title}`), format: FORMATS[format].title, isFile: true,
+    })),
     { path: `${collection}/tiles/WebMercatorQuad`, rel: 'http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector', type: JSON_TYPE, title: both('Ô bản đồ véc-tơ', 'Vector tiles'), format: 'Mapbox Vector Tiles' },
     ...(threeD ? [{ path: `/3dtiles/${id}/tileset.json`, rel: 'http://www.opengis.net/def/rel/ogc/0.0/geovolumes', type: 'application/json+3dtiles', title: both('3D Tiles'), format: '3D Tiles' } as const] : []),
     { path: collection, rel: 'about', type: JSON_TYPE, title: both('Mô tả tập dữ liệu', 'The collection') },
@@ -72,6 +81,7 @@ async function terrainRecord(store: Store): Promise<CatalogueRecord | undefined>
     keywords: [both('địa hình', 'terrain'), both('DEM'), both('cao độ', 'elevation')], updateFrequency: 'irregular',
     bbox: terrain.bounds, time: null,
     distributions: [
+      { path: '/ogc/collections/elevation', rel: 'data', type: JSON_TYPE, title: both('Lưới phủ: GeoTIFF, CoverageJSON, tại một điểm, theo tuyến', 'Coverage: GeoTIFF, CoverageJSON, at a place, along a line'), format: 'OGC API Coverages, EDR' },
       { path: '/terrain/tilejson', rel: 'data', type: JSON_TYPE, title: both('Terrain-RGB (TileJSON)'), format: 'Terrain-RGB' },
       { path: '/terrain/mesh/layer.json', rel: 'data', type: JSON_TYPE, title: both('Quantized-mesh'), format: 'Quantized-mesh' },
       { path: '/terrain', rel: 'about', type: JSON_TYPE, title: both('Nguồn và mức', 'Sources and levels') },
@@ -116,6 +126,7 @@ function runRecord(run: Run, scenario: Scenario): CatalogueRecord {
     bbox: bboxOf(run), time: period(start, duration), created, updated: created,
     distributions: [
       { path: `/runs/${id}`, rel: 'data', type: JSON_TYPE, title: both('Mô tả và các khung thời gian', 'Manifest and frames'), format: 'JSON' },
+      { path: `${collections}/run_depth/instances/${id}`, rel: 'data', type: JSON_TYPE, title: both('Độ sâu ngập theo thời gian: GeoTIFF, CoverageJSON, tại một địa chỉ', 'Flood depth over time: GeoTIFF, CoverageJSON, at an address'), format: 'OGC API EDR' },
       { path: `/runs/${id}/impacts`, rel: 'data', type: JSON_TYPE, title: both('Thiệt hại', 'Impacts'), format: 'JSON' },
       ...(['buildings', 'roads', 'facilities'] as const).map((what): Distribution => ({
         path: `${collections}/run_${what}/items?run=${id}`, rel: 'items', type: 'application/geo+json', title: both(RESULTS[what].vi, RESULTS[what].en), format: 'OGC API Features, json',

@@ -1,4 +1,5 @@
 import type { Response } from 'express'
+import { CRS84, findCrs } from '../../../core/crs.js'
 import type { Column } from '../../../layers/layer.js'
 import { badParameter, notFound } from '../../errors.js'
 import { timed } from '../../http/timing.js'
@@ -22,7 +23,12 @@ const SCHEMA_ORG_MEDIA: Media = { f: 'schemaorg', type: 'application/ld+json;pro
 const offers = (json: Media) => [json, HTML_MEDIA, DCAT_MEDIA, SCHEMA_ORG_MEDIA]
 
 const SORTABLES_REL = 'http://www.opengis.net/def/rel/ogc/1.0/sortables'
-const CRS84_URI = 'http://www.opengis.net/def/crs/OGC/1.3/CRS84'
+const CRS84_URI = CRS84.uri
+
+/** Extents are drawn in degrees alone. */
+function refuseOtherCrs({ params: { crs } }: Call): void {
+  if (crs !== undefined && findCrs(crs)?.uri !== CRS84_URI) throw badParameter('crs', `Records come in ${CRS84_URI} only, not in “${String(crs).slice(0, 80)}”.`)
+}
 
 /** The catalogue among the collections. */
 export const catalogueCollection: OtherCollection = {
@@ -34,7 +40,7 @@ function describeCatalogue(call: Call, lang: Language, own: readonly Link[]) {
   const url = catalogueUrl(call)
   return {
     id: CATALOGUE, type: 'Collection', itemType: 'record', title: RECORDS.title[lang], description: RECORDS.description[lang],
-    license: RECORDS.licence, crs: [CRS84_URI], defaultSortOrder: [{ field: 'title', direction: 'asc' }],
+    license: RECORDS.licence, crs: [CRS84_URI], storageCrs: CRS84_URI, defaultSortOrder: [{ field: 'title', direction: 'asc' }],
     links: [
       ...own, PROFILE_CATALOG,
       { href: `${url}/items`, rel: 'items', type: GEOJSON_MEDIA.type, title: lang === 'vi' ? 'Bản ghi (GeoJSON)' : 'Records (GeoJSON)' },
@@ -73,6 +79,7 @@ export async function getCatalogue(call: Call, response: Response): Promise<void
 export async function getRecords(call: Call, response: Response): Promise<void> {
   const media = negotiate(call.request, call.params.f, offers(GEOJSON_MEDIA))
   const lang = language(call.request, call.params.lang)
+  refuseOtherCrs(call)
   const records = await timed(response, 'records', () => recordsOf(call))
   const matched = await timed(response, 'query', () => search(call, records, lang))
   const start = startOf(call.params.cursor, matched)
@@ -99,6 +106,7 @@ export async function getRecords(call: Call, response: Response): Promise<void> 
 export async function getRecord(call: Call, response: Response): Promise<void> {
   const media = negotiate(call.request, call.params.f, offers(GEOJSON_MEDIA))
   const lang = language(call.request, call.params.lang)
+  refuseOtherCrs(call)
   const record = (await recordsOf(call)).find(({ id }) => id === call.params.recordId)
   if (!record) throw notFound(`The catalogue has no record “${String(call.params.recordId).slice(0, 80)}”. GET ${catalogueUrl(call)}/items lists them.`)
   const own = selfLinks(call, media, offers(GEOJSON_MEDIA), record.title[lang])

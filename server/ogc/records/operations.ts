@@ -1,7 +1,7 @@
 /** OGC API Records: the catalogue as a collection whose items are records, and what is said of each layer. */
 import { Type } from '@sinclair/typebox'
 import type { Operation, Parameter } from '../../operations/operation.js'
-import { BBOX, BBOX_CRS, COLLECTION_ID, CURSOR, FILTER, FILTER_CRS, FILTER_LANG, formats, LANG, LIMIT } from '../common/parameters.js'
+import { BBOX, BBOX_CRS, COLLECTION_ID, CRS, CURSOR, FILTER, FILTER_CRS, FILTER_LANG, formats, LANG, LIMIT } from '../common/parameters.js'
 import { answer, FEATURE, FEATURE_COLLECTION, JSON_SCHEMA, COLLECTION } from '../common/schemas.js'
 import { RECORDS_SPEC } from './geojson.js'
 import { getCatalogue, getRecord, getRecords, getRecordSchema } from './handlers.js'
@@ -35,11 +35,11 @@ export const recordOperations: readonly Operation[] = [
   },
   {
     ...common, id: 'getRecords', path: `${base}/items`, summary: 'Search the catalogue. Every queryable is a query parameter too.', extraQuery: true, handler: getRecords,
-    parameters: [Q, TYPE, IDS, EXTERNAL_IDS, BBOX, BBOX_CRS, DATETIME, FILTER, FILTER_LANG, FILTER_CRS, SORTBY, LIMIT, CURSOR, F, LANG],
+    parameters: [Q, TYPE, IDS, EXTERNAL_IDS, BBOX, BBOX_CRS, DATETIME, FILTER, FILTER_LANG, FILTER_CRS, SORTBY, LIMIT, CURSOR, CRS, F, LANG],
     responses: { 200: { description: 'Records.', content: { 'application/geo+json': FEATURE_COLLECTION, ...PAGE, ...LD } } },
   },
   {
-    ...common, id: 'getRecord', path: `${base}/items/{recordId}`, summary: 'One record.', parameters: [RECORD_ID, F, LANG], handler: getRecord,
+    ...common, id: 'getRecord', path: `${base}/items/{recordId}`, summary: 'One record.', parameters: [RECORD_ID, CRS, F, LANG], handler: getRecord,
     responses: { 200: { description: 'The record.', content: { 'application/geo+json': FEATURE, ...PAGE, ...LD } } },
   },
   ...(['queryables', 'sortables', 'schema'] as const).map((kind): Operation => ({

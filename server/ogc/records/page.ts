@@ -59,12 +59,12 @@ export function resultsHtml(call: Call, { matched, page, next }: ResultPage, lan
         html`<option value="${value}"${new Html(call.params.sortby?.[0] === value ? ' selected' : '')}>${title}</option>`)}</select>
       <button>${words.search}</button></form>
     <div class="catalogue">
-      <details class="facets" open><summary>${words.narrow}</summary>
+      <nav class="facets" id="facets">
         ${chosen.length > 0 ? html`<p><a href="${here(call, Object.fromEntries([...chosen.map(([name]) => [name, undefined]), ['cursor', undefined]]))}">✕ ${words.clear}</a></p>` : ''}
         ${FACETS.map(facet => facetHtml(call, facet, matched, lang))}
         <section><h3>${words.portals}</h3><a href="${here(call, { f: 'dcat', cursor: undefined, limit: undefined })}">DCAT-AP (JSON-LD)</a><a href="${here(call, { f: 'schemaorg', cursor: undefined, limit: undefined })}">schema.org (JSON-LD)</a></section>
-      </details>
-      <div><p class="soft">${matched.length.toLocaleString(lang)} ${words.found}</p>
+      </nav>
+      <div><p class="soft"><a class="narrow" href="#facets">${words.narrow} ↓</a> ${matched.length.toLocaleString(lang)} ${words.found}</p>
         ${page.length === 0 ? html`<p>${words.none}</p>` : page.map(record => resultHtml(call, record, lang))}
         <div class="pager">${call.params.cursor ? html`<a href="${here(call, { cursor: undefined })}">⇤ ${words.first}</a>` : ''}${next ? html`<a href="${next}" rel="next">${words.next} →</a>` : ''}</div>
       </div></div>`
@@ -135,7 +135,7 @@ const period = ({ time }: CatalogueRecord, lang: Language) => `${day(time!.start
 
 const STYLE = `
 .find{display:flex;gap:.6rem;flex-wrap:wrap;margin:.6rem 0 1rem}.find input[type=search]{flex:1 1 16rem;padding:.55rem .8rem;font-size:1rem}.find button{padding:.5rem 1.2rem;background:var(--accent);color:var(--card);border-color:var(--accent);cursor:pointer}.find select{padding:.5rem}
-.catalogue{display:grid;grid-template-columns:15rem minmax(0,1fr);gap:1.6rem;align-items:start}.facets summary{font-weight:600;cursor:pointer;list-style:none}
+.catalogue{display:grid;grid-template-columns:15rem minmax(0,1fr);gap:1.6rem;align-items:start}.facets{display:block}.narrow{display:none}
 .facets section{margin:0 0 1rem}.facets h3{font-size:.8rem;letter-spacing:.02em;color:var(--soft);margin:.7rem 0 .25rem;font-weight:600}.facets section a{display:flex;justify-content:space-between;gap:.6rem;padding:.2rem .5rem;border-radius:6px;color:inherit}.facets section a:hover{background:var(--card);text-decoration:none}.facets .chosen{background:var(--card);color:var(--accent);font-weight:600;justify-content:flex-start}
 article{padding:.8rem 1rem;margin:0 0 .7rem;background:var(--card);border:1px solid var(--line);border-radius:8px}article h2{font-size:1.05rem;margin:0 0 .2rem}article p{margin:.15rem 0}
 .badge,.chip{font-size:.75rem;font-weight:400;padding:.05rem .5rem;border:1px solid var(--line);border-radius:1rem;color:var(--soft);white-space:nowrap}.good{color:#1d7a46;border-color:#1d7a4666}.warn{color:#a8650a;border-color:#a8650a66}.bad{color:#b3362b;border-color:#b3362b66}

@@ -73,4 +73,6 @@ export interface Distribution {
   readonly title: Localized
   /** A file or service of the data itself, for a list of formats; else a page or a description about it. */
   readonly format?: string
+  /** A download of the whole, rather than a service. */
+  readonly isFile?: boolean
 }

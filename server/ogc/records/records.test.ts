@@ -54,8 +54,9 @@ t.test('the catalogue', async t => {
     t.ok(body.properties.formats.some(({ mediaType }: { mediaType: string }) => mediaType === 'application/geo+json'))
     for (const rel of ['self', 'alternate', 'collection', 'profile', 'license', 'items']) t.ok(body.links.some(link => link.rel === rel), rel)
     t.equal(body.links.filter(({ rel }) => rel === 'collection').length, 1)
-    const data = body.links.find(({ rel, href }) => rel === 'items' && href.includes('f=json'))!
+    const data = body.links.find(({ rel }) => rel === 'items')!
     t.equal((await get(data.href)).body.numberReturned, 1)
+    for (const { rel, href } of body.links) if (href.startsWith(url)) t.equal((await get(href)).status, 200, `${rel} ${href}`)
     t.equal((await get('/items/roads?lang=vi')).body.properties.title, 'Đường')
     const scenario = (await get(`/items/scenario-${SCENARIO}?lang=en`)).body as Feature
     t.match(scenario, { time: { interval: ['2026-10-01T00:00:00.000Z', '2026-10-01T06:00:00.000Z'] }, properties: { type: 'scenario', simulation: 'SIMULATION – NOT A FORECAST', externalIds: [{ scheme: 'uuid', value: SCENARIO }] } })
