@@ -1,7 +1,6 @@
 import { coverageCollections } from '../coverages/operations.js'
 import type { Call } from '../operations/operation.js'
 import type { OtherCollection } from './features/collections.js'
-import { volumeCollections } from './volumes/volumes.js'
 import { catalogueCollection } from './records/handlers.js'
 
 /** The collections beside the layers that this reader sees here: coverages, and the catalogue, which stands beside the present city. */
