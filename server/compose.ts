@@ -12,7 +12,6 @@ import { registerJobs as registerExportJobs } from './export/jobs.js'
 import { operations as exportOperations } from './export/operations.js'
 import { registerJobs as registerImportJobs } from './import/jobs.js'
 import { operations as coverageOperations } from './coverages/operations.js'
-import { operations as coverageOperations } from './coverages/operations.js'
 import { operations as editOperations } from './edits/operations.js'
 import { operations as docsOperations } from './docs/operations.js'
 import { operations as feedOperations } from './feed/operations.js'
@@ -52,7 +51,6 @@ import { startTrees } from './tiles3d/warm-trees.js'
 export const OPERATIONS: readonly Operation[] = [
   ...cityOperations,
   ...ogcOperations,
-  ...coverageOperations,
   ...coverageOperations,
   ...arcgisOperations,
   ...tiles3dOperations,
