@@ -11,6 +11,7 @@ import { parseAsOf } from '../ogc/common/time.js'
 import { layerOf } from '../ogc/features/layers.js'
 import { etag, isFixed, notModified, schemaVersion } from '../ogc/features/validator.js'
 import type { Call, Operation, Parameter } from '../operations/operation.js'
+import { VOLUME_CLASSES } from '../ogc/volumes/volumes.js'
 import { tileOfImplicit, type ImplicitRoot } from './implicit.js'
 import { tileName } from './layer-tiles.js'
 import { tiles3dOf, type PlacedTile, type Snapshot } from './service.js'
@@ -31,7 +32,7 @@ const GLB = { 200: answer('The tile.', 'model/gltf-binary') }
 export const operations: readonly Operation[] = [
   {
     id: 'tiles3d.tileset', method: 'get', path: '/3dtiles/{collectionId}/tileset.json', branched: true, tags: ['3D'],
-    summary: 'A layer as an explicit 3D Tiles 1.1 tileset',
+    summary: 'A layer as an explicit 3D Tiles 1.1 tileset', conformsTo: VOLUME_CLASSES,
     parameters: [COLLECTION_ID, AS_OF, RUN, SINCE],
     responses: TILESET, handler: (call, response) => sendTileset(call, response, 'explicit'),
   },

@@ -79,6 +79,12 @@ export class Tiles3d {
     return tilesOf((await this.#trees.get(snapshot, snapshot.revision)).root, this.#limitsOf(snapshot.layer))
   }
 
+  /** Lowest and highest level of the present city's rows, orthometric metres, as they were last summed up; undefined where that is not known at once. */
+  heightsKnown(of: TilesOf): readonly [low: number, high: number] | undefined {
+    const all = this.#trees.known(of)?.root?.all
+    return all && all.low <= all.high && Number.isFinite(all.low) && Number.isFinite(all.high) ? [all.low, all.high] : undefined
+  }
+
   /**
    * The explicit tileset. Each tile's address names its part and the revision since which it is what it is: an edit changes
    * only the addresses of tiles it changes, and an address never means anything else. With `since`, only what is not as it was at that revision,

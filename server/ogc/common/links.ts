@@ -10,6 +10,8 @@ export const REL = {
   functions: 'http://www.opengis.net/def/rel/ogc/1.0/functions',
   queryables: 'http://www.opengis.net/def/rel/ogc/1.0/queryables',
   tilesetsVector: 'http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector',
+  tilesetsMap: 'http://www.opengis.net/def/rel/ogc/1.0/tilesets-map',
+  styles: 'http://www.opengis.net/def/rel/ogc/1.0/styles',
   tilingSchemes: 'http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes',
   tilingScheme: 'http://www.opengis.net/def/rel/ogc/1.0/tiling-scheme',
   processes: 'http://www.opengis.net/def/rel/ogc/1.0/processes',

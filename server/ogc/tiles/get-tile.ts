@@ -1,7 +1,8 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { Response } from 'express'
-import { isTileOf, WEB_MERCATOR, zoomsOf, type TileGrid } from '../../../core/tile-grid.js'
+import { union, type BBox } from '../../../core/bbox.js'
+import { DEEPEST_ZOOM, isTileOf, WEB_MERCATOR, zoomsOf, type TileGrid } from '../../../core/tile-grid.js'
 import type { Tile } from '../../../core/tile-matrix.js'
 import type { Layer } from '../../../layers/layer.js'
 import { badParameter, notFound } from '../../errors.js'
@@ -34,12 +35,14 @@ export interface Showing extends Address { readonly named: readonly Layer[]; rea
 export async function getCollectionTile(call: Call, response: Response): Promise<void> {
   const layer = layerOf(call)
   const address = await addressOf(call)
-  await sendTile(call, response, { ...address, named: [layer], layers: [layer] }, () => checkLimits(call, layer, address))
+  await sendTile(call, response, { ...address, named: [layer], layers: [layer] }, () => checkLimits(call, [layer], address))
 }
 
 /** `/ogc/tiles/{tileMatrixSetId}/…`: the collections asked for, or all that show at this zoom. */
 export async function getDatasetTile(call: Call, response: Response): Promise<void> {
-  await sendTile(call, response, shown(await addressOf(call), selectedLayers(call)))
+  const address = await addressOf(call)
+  const layers = selectedLayers(call)
+  await sendTile(call, response, shown(address, layers), () => checkLimits(call, layers, address))
 }
 
 /** `/tiles/{a,b,c}/{z}/{x}/{y}.mvt`: an empty tile is 204, and zooms outside the layers' are empty. */
@@ -78,17 +81,27 @@ function checkTile({ grid, tile }: Address): void {
   if (!isTileOf(grid, tile)) throw notFound(`At zoom ${tile.z} ${grid.id} has rows 0 to ${grid.rows * 2 ** tile.z - 1} and columns 0 to ${grid.columns * 2 ** tile.z - 1}; asked were row ${tile.y} and column ${tile.x}.`)
 }
 
-/** Throws a 404 Problem for a tile outside the limits that the layer's tile set states. */
-export async function checkLimits(call: Call, layer: Layer, { grid, tile: { z, x, y } }: Address): Promise<void> {
-  const zoom = zoomsOf(grid, layer.zoom)
-  if (z < zoom.min || z > zoom.max) throw notFound(`The tiles of ${layer.id} in ${grid.id} are from zoom ${zoom.min} to ${zoom.max}, not ${z}.`)
+/** Throws a 404 Problem for a tile outside the limits that the tile set of the layers states. */
+export async function checkLimits(call: Call, layers: readonly Layer[], { grid, tile: { z, x, y } }: Address): Promise<void> {
+  const what = layers.length === 1 ? layers[0]!.id : 'the collections'
+  const reach = await reachOf(call, layers)
+  const zoom = zoomsOf(grid, reach.zoom)
+  if (z < zoom.min || z > zoom.max) throw notFound(`The tiles of ${what} in ${grid.id} are from zoom ${zoom.min} to ${zoom.max}, not ${z}.`)
   // A past or a chosen run may reach beyond the extent of the present.
   if (['asOf', 'datetime', 'run'].some((name) => call.params[name] !== undefined)) return
-  const { bbox } = await call.app.store.layerSummary(layer, call.branch)
-  const limit = limits(bbox, { min: z, max: z }, grid)[0]
-  if (!limit) throw notFound(bbox ? `${layer.id} lies outside ${grid.id}.` : `${layer.id} is empty.`)
+  const limit = limits(reach.bbox, { min: z, max: z }, grid)[0]
+  if (!limit) throw notFound(`There are no tiles of ${what} in ${grid.id}: ${reach.bbox ? 'they lie outside it' : 'nothing is there yet'}.`)
   if (y < limit.minTileRow || y > limit.maxTileRow || x < limit.minTileCol || x > limit.maxTileCol)
-    throw notFound(`At zoom ${z} of ${grid.id} ${layer.id} has rows ${limit.minTileRow} to ${limit.maxTileRow} and columns ${limit.minTileCol} to ${limit.maxTileCol}; asked were row ${y} and column ${x}.`)
+    throw notFound(`At zoom ${z} of ${grid.id} ${what} have rows ${limit.minTileRow} to ${limit.maxTileRow} and columns ${limit.minTileCol} to ${limit.maxTileCol}; asked were row ${y} and column ${x}.`)
+}
+
+/** Where layers have tiles: their extent, and their zooms in WebMercatorQuad. */
+export async function reachOf({ app: { store }, branch }: Call, layers: readonly Layer[]): Promise<{ readonly bbox: BBox | null; readonly zoom: { readonly min: number; readonly max: number } }> {
+  const summaries = await Promise.all(layers.map((layer) => store.layerSummary(layer, branch)))
+  return {
+    bbox: summaries.reduce<BBox | null>((all, { bbox }) => union(all, bbox), null),
+    zoom: { min: Math.min(DEEPEST_ZOOM, ...layers.map(({ zoom }) => zoom.min)), max: Math.max(0, ...layers.map(({ zoom }) => zoom.max)) },
+  }
 }
 
 /** What tiles of the request have in common. `datetime` is the moment that a tile shows: of an interval its end. Throws 400 for what is none. */

@@ -22,13 +22,14 @@ export const PNG_TYPE = 'image/png'
 export async function getCollectionMapTile(call: Call, response: Response): Promise<void> {
   const layer = layerOf(call)
   const address = await addressOf(call)
-  await sendMapTile(call, response, { ...address, named: [layer], layers: [layer] }, () => checkLimits(call, layer, address))
+  await sendMapTile(call, response, { ...address, named: [layer], layers: [layer] }, () => checkLimits(call, [layer], address))
 }
 
 /** `/ogc/map/tiles/…`: the collections asked for, or all that show by themselves. */
 export async function getDatasetMapTile(call: Call, response: Response): Promise<void> {
   const layers = selectedLayers(call).filter(({ style }) => call.params.collections !== undefined || style.visible !== false)
-  await sendMapTile(call, response, shown(await addressOf(call), layers))
+  const address = await addressOf(call)
+  await sendMapTile(call, response, shown(address, layers), () => checkLimits(call, selectedLayers(call), address))
 }
 
 async function sendMapTile(call: Call, response: Response, showing: Showing, refuse?: () => Promise<void>): Promise<void> {

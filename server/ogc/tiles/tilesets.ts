@@ -1,6 +1,6 @@
 /** Tile sets and TileJSON: what tiles there are, where, and what is in them. */
 import type { Response } from 'express'
-import { union, type BBox } from '../../../core/bbox.js'
+import type { BBox } from '../../../core/bbox.js'
 import { CRS84_URI } from '../../../core/crs.js'
 import { WEB_MERCATOR, zoomsOf, type TileGrid } from '../../../core/tile-grid.js'
 import type { ColumnType, Layer } from '../../../layers/layer.js'
@@ -14,7 +14,7 @@ import { JSON_MEDIA, language, type Language } from '../common/media.js'
 import { collectionsCrumbs, respond, sendText, vary } from '../common/respond.js'
 import { layerOf } from '../features/layers.js'
 import { schemaVersion, etag, notModified } from '../features/validator.js'
-import { layersNamed, MVT_TYPE, selectedLayers } from './get-tile.js'
+import { layersNamed, MVT_TYPE, reachOf, selectedLayers } from './get-tile.js'
 import { gridNamed, gridsOf } from './grids.js'
 import { PNG_TYPE } from './map-tile.js'
 import { crsUriOf, definitionOf, limits, matrixSetUri } from './matrix-set.js'
@@ -39,19 +39,11 @@ async function sourceOf(call: Call, { of, as }: Tiling, lang: Language): Promise
   const path = as === 'map' ? 'map/tiles' : 'tiles'
   if (of === 'collection') {
     const layer = layerOf(call)
-    return { as, href: `${call.base}/ogc/collections/${layer.id}/${path}`, title: layer.title[lang], layers: [layer], query: '', ...(await reach(call, [layer])) }
+    return { as, href: `${call.base}/ogc/collections/${layer.id}/${path}`, title: layer.title[lang], layers: [layer], query: '', ...(await reachOf(call, [layer])) }
   }
   const layers = selectedLayers(call)
   const query = call.params.collections ? `?collections=${layers.map(({ id }) => id).join(',')}` : ''
-  return { as, href: `${call.base}/ogc/${path}`, title: (await call.app.store.city()).name, layers, query, ...(await reach(call, layers)) }
-}
-
-async function reach(call: Call, layers: readonly Layer[]): Promise<Pick<TileSource, 'bbox' | 'zoom'>> {
-  const summaries = await Promise.all(layers.map((layer) => call.app.store.layerSummary(layer, call.branch)))
-  return {
-    bbox: summaries.reduce<BBox | null>((all, { bbox }) => union(all, bbox), null),
-    zoom: { min: Math.min(22, ...layers.map(({ zoom }) => zoom.min)), max: Math.max(0, ...layers.map(({ zoom }) => zoom.max)) },
-  }
+  return { as, href: `${call.base}/ogc/${path}`, title: (await call.app.store.city()).name, layers, query, ...(await reachOf(call, layers)) }
 }
 
 const TITLES = {
@@ -120,7 +112,7 @@ export async function getTileJson(call: Call, response: Response): Promise<void>
   const lang = language(call.request, call.params.lang)
   const { collectionId, collectionIds } = call.params
   const layers = collectionIds ? layersNamed(call, collectionIds.split(',')) : collectionId ? [layerOf(call)] : selectedLayers(call)
-  const { bbox, zoom } = await reach(call, layers)
+  const { bbox, zoom } = await reachOf(call, layers)
   vary(response, lang)
   const bounds = bbox ?? [-180, -85.05, 180, 85.05]
   const kept = ['asOf', 'datetime', 'run'].filter((name) => call.params[name]).map((name) => `${name}=${encodeURIComponent(call.params[name])}`)
