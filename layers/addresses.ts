@@ -24,7 +24,7 @@ export const addresses: Layer = {
     text('can_ho', 'Căn hộ', 'Unit', { maxLength: 40 }),
     wardCode,
     text('dia_chi_cu', 'Địa chỉ cũ', 'Former address', { maxLength: 300 }),
-    text('building_code', 'Mã công trình', 'Building code', { maxLength: 60 }),
+    text('building_code', 'Mã công trình', 'Building code', { maxLength: 60, references: { collection: 'buildings', by: 'code' } }),
   ],
   label: 'full_address', searchable: ['full_address', 'dia_chi_cu', 'toa_nha'],
   rules: [{

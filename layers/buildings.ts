@@ -46,7 +46,7 @@ export const buildings: Layer = {
     wardCode,
     text('parcel_code', 'Thửa đất', 'Parcel', { maxLength: 60 }),
     text('condition', 'Tình trạng', 'Condition', { codes: codes({ good: ['Tốt', 'Good'], fair: ['Trung bình', 'Fair'], poor: ['Xuống cấp', 'Poor'] }) }),
-    text('transformer_code', 'Trạm biến áp cấp điện', 'Fed by transformer', { maxLength: 60, classification: 'internal' }),
+    text('transformer_code', 'Trạm biến áp cấp điện', 'Fed by transformer', { maxLength: 60, classification: 'internal', references: { collection: 'power_nodes', by: 'code' } }),
   ],
   label: 'name', searchable: ['name', 'address', 'code'],
   rules: [

@@ -19,7 +19,7 @@ export function codes<C extends string>(table: Readonly<Record<C, readonly [vi: 
 }
 
 /** Official ward code: text, five digits for Vietnam; other countries' codes are longer or shorter. */
-export const wardCode = text('ward_code', 'Mã phường/xã', 'Ward code', { maxLength: 20 })
+export const wardCode = text('ward_code', 'Mã phường/xã', 'Ward code', { maxLength: 20, references: { collection: 'wards', by: 'code' } })
 
 /** The asset's code, unique within its layer and source. */
 export const assetCode = text('code', 'Mã', 'Code', { maxLength: 60 })

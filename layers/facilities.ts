@@ -24,7 +24,7 @@ export const facilities: Layer = {
     number('floor_level_m', 'Cao độ sàn', 'Floor level', { unit: 'm', min: -20, max: 3000 }),
     number('backup_power_h', 'Máy phát dự phòng', 'Backup power', { unit: 'h', min: 0 }),
     text('power_node', 'Cấp điện từ', 'Powered by', { maxLength: 60, classification: 'internal' }),
-    text('building_code', 'Mã công trình', 'Building code', { maxLength: 60 }),
+    text('building_code', 'Mã công trình', 'Building code', { maxLength: 60, references: { collection: 'buildings', by: 'code' } }),
     text('address', 'Địa chỉ', 'Address', { maxLength: 300 }),
     text('phone', 'Điện thoại', 'Telephone', { maxLength: 60 }),
     wardCode,

@@ -89,6 +89,8 @@ export interface Column {
   readonly pattern?: string
   /** Known codes with their titles. Codes are data: an unknown code is a warning, not an error. */
   readonly codes?: Readonly<Record<string, Localized>>
+  /** The value names a feature of this collection: by its id, or by this column of it. */
+  readonly references?: { readonly collection: string; readonly by?: string }
   /** Default `open`. */
   readonly classification?: Classification
   /** Carried in vector tiles and glb property tables. */

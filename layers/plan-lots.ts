@@ -35,7 +35,7 @@ export const planLots: Layer = {
   },
   group: 'planning', kind: 'city', geometry: 'polygon', surveyed: { srid: 5899 },
   columns: [
-    text('plan_code', 'Mã đồ án', 'Plan code', { maxLength: 60 }),
+    text('plan_code', 'Mã đồ án', 'Plan code', { maxLength: 60, references: { collection: 'plans', by: 'plan_code' } }),
     text('ky_hieu_lo', 'Ký hiệu ô đất', 'Lot symbol', { required: true, maxLength: 40, inTiles: true }),
     text('chuc_nang', 'Chức năng', 'Function', { codes: PLAN_FUNCTION, inTiles: true }),
     number('dien_tich_m2', 'Diện tích', 'Area', { unit: 'm²', min: 0 }),

@@ -19,7 +19,7 @@ export const planningLines: Layer = {
         hanh_lang_de: ['Hành lang bảo vệ đê', 'Dyke corridor'], tinh_khong: ['Tĩnh không sân bay', 'Airport clearance'],
       }),
     }),
-    text('plan_code', 'Mã đồ án', 'Plan code', { maxLength: 60 }),
+    text('plan_code', 'Mã đồ án', 'Plan code', { maxLength: 60, references: { collection: 'plans', by: 'plan_code' } }),
     text('road_name', 'Đường', 'Road', { maxLength: 160 }),
     number('lo_gioi_m', 'Lộ giới', 'Width between red lines', { unit: 'm', min: 0, max: 200, inTiles: true }),
     number('khoang_lui_m', 'Khoảng lùi', 'Setback from the red line', { unit: 'm', min: 0, max: 300 }),

@@ -11,7 +11,7 @@ export const runBuildings: Layer = {
   description: { vi: 'Kết quả mô phỏng, không phải dự báo: độ sâu, thời điểm nước đến và thiệt hại của từng công trình.', en: 'Simulation, not a forecast: depth, arrival and damage of each building.' },
   group: 'results', kind: 'run', geometry: 'polygon', threeD: { form: 'extrude' },
   columns: [
-    integer('building', 'Công trình', 'Building id', { required: true, inTiles: true }),
+    integer('building', 'Công trình', 'Building id', { required: true, inTiles: true, references: { collection: 'buildings' } }),
     text('name', 'Tên', 'Name', { maxLength: 300 }),
     ...depthColumns,
     number('depth_floor_m', 'Độ sâu trên sàn', 'Depth above the floor', { unit: 'm', min: 0, max: 100 }),

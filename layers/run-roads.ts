@@ -11,7 +11,7 @@ export const runRoads: Layer = {
   description: { vi: 'Kết quả mô phỏng, không phải dự báo: đoạn đường ngập và khả năng đi lại.', en: 'Simulation, not a forecast: flooded segments and whether they can be passed.' },
   group: 'results', kind: 'run', geometry: 'line',
   columns: [
-    integer('road', 'Đoạn đường', 'Road id', { required: true, inTiles: true }),
+    integer('road', 'Đoạn đường', 'Road id', { required: true, inTiles: true, references: { collection: 'roads' } }),
     text('name', 'Tên đường', 'Name', { maxLength: 300, inTiles: true }),
     text('class', 'Cấp đường', 'Class', { codes: ROAD_CLASS, inTiles: true }),
     ...depthColumns,

@@ -14,7 +14,7 @@ export const FEATURE_ID: Parameter = { name: 'featureId', in: 'path', required: 
 
 export const MAX_LIMIT = 10_000
 export const LIMIT = query('limit', 'How many features a page holds at most. Without it a format that is a file (FlatGeobuf, GeoPackage, CSV …) holds all that match.', Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: 100 }))
-export const CURSOR = query('cursor', 'Where the page starts: copied from a “next” link.', Type.String({ maxLength: 200 }))
+export const CURSOR = query('cursor', 'Where the page starts: copied from a “next” or “prev” link.', Type.String({ maxLength: 4000 }))
 export const BBOX = query('bbox', 'Only features that meet this box: west, south, east, north (six numbers: heights are ignored); axis order as in bbox-crs.',
   Type.Array(Type.Number(), { minItems: 4, maxItems: 6 }))
 export const BBOX_CRS = query('bbox-crs', 'CRS of bbox, by URI; default CRS84.', Type.String({ maxLength: 200 }))
@@ -26,3 +26,10 @@ export const FILTER = query('filter', 'CQL2 filter.', Type.String({ maxLength: 5
 export const FILTER_LANG = query('filter-lang', 'Encoding of filter: cql2-text (default) or cql2-json.', Type.Union([Type.Literal('cql2-text'), Type.Literal('cql2-json')]))
 export const FILTER_CRS = query('filter-crs', 'CRS of coordinates in filter, by URI; default CRS84.', Type.String({ maxLength: 200 }))
 export const PROPERTIES = query('properties', 'Only these properties, comma-separated.', Type.Array(Type.String(), { maxItems: 200 }))
+export const EXCLUDE_PROPERTIES = query('exclude-properties', 'All properties but these, comma-separated.', Type.Array(Type.String(), { maxItems: 200 }))
+export const SKIP_GEOMETRY = query('skipGeometry', 'Attributes alone: every geometry is null.', Type.Boolean({ default: false }))
+export const SORTBY = query('sortby', 'Order of the features: sortables, comma-separated, each after - for the greatest first. Features without a value come last.',
+  Type.Array(Type.String({ pattern: '^[+ -]?[A-Za-z_][A-Za-z0-9_]*$', maxLength: 60 }), { minItems: 1, maxItems: 8 }))
+export const Q = query('q', 'Only features with these words in their texts, whatever the case and the diacritics: words with a space between stand together, commas part alternatives.',
+  Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { minItems: 1, maxItems: 10 }))
+export const PROFILE = query('profile', 'Ways to write the answer, by name or URI, comma-separated; those that do not apply are passed over.', Type.Array(Type.String({ maxLength: 200 }), { maxItems: 8 }))

@@ -3,14 +3,15 @@ import type { BBox } from '../../../core/bbox.js'
 import type { Layer } from '../../../layers/layer.js'
 import type { Call } from '../../operations/operation.js'
 import { html, linkList, type Html } from '../common/html.js'
-import { REL, type Link } from '../common/links.js'
+import { linkHeader, REL, type Link } from '../common/links.js'
 import { GEOJSON_MEDIA, HTML_MEDIA, JSON_MEDIA, language, SCHEMA_MEDIA, type Language } from '../common/media.js'
 import { collectionsCrumbs, respond } from '../common/respond.js'
 import { otherCollections } from '../other-collections.js'
 import { copyLines } from './items-html.js'
 import { crssOf, layerOf, layersOf, propertiesOf, storageCrs } from './layers.js'
 import { mapSvg } from './map-svg.js'
-import { featureSchema, geoJsonSchema, queryablesSchema } from './schema.js'
+import { profileLinks, profilesOf } from './profiles.js'
+import { featureSchema, geoJsonSchema, queryablesSchema, sortablesSchema } from './schema.js'
 import { volumeLinks } from '../volumes/volumes.js'
 
 type Summary = Awaited<ReturnType<Call['app']['store']['layerSummary']>>
@@ -101,6 +102,7 @@ function describe(call: Call, layer: Layer, summary: Summary, lang: Language, ow
     } : undefined,
     crs: crssOf(layer).map(({ uri }) => uri),
     storageCrs: storageCrs(layer).uri,
+    defaultSortOrder: ['id'],
     license: layer.licence, attribution: layer.attribution,
     updated: summary.updated?.toISOString(),
     links: [
@@ -115,6 +117,7 @@ function describe(call: Call, layer: Layer, summary: Summary, lang: Language, ow
       // GDAL compares the relation's name with this capital letter.
       { href: `${href}/schema/geojson`, rel: 'describedBy', type: SCHEMA_MEDIA.type, title: 'Schema of the GeoJSON' },
       { href: `${href}/queryables`, rel: REL.queryables, type: SCHEMA_MEDIA.type, title: 'Queryables' },
+      { href: `${href}/sortables`, rel: 'http://www.opengis.net/def/rel/ogc/1.0/sortables', type: SCHEMA_MEDIA.type, title: 'Sortables' },
       { href: `${href}/tiles`, rel: REL.tilesetsVector, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Ô bản đồ véc-tơ' : 'Vector tiles' },
       { href: `${href}/map/tiles`, rel: REL.tilesetsMap, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Ô bản đồ ảnh' : 'Map tiles' },
       { href: `${href}/styles`, rel: REL.styles, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Kiểu hiển thị' : 'Styles' },
@@ -139,15 +142,17 @@ const LICENCES: Readonly<Record<string, string>> = {
   'ODbL-1.0': 'https://opendatacommons.org/licenses/odbl/1-0/',
 }
 
-const SCHEMAS = { schema: featureSchema, queryables: queryablesSchema, geojson: geoJsonSchema } as const
+const SCHEMAS = { schema: featureSchema, queryables: queryablesSchema, sortables: sortablesSchema, geojson: geoJsonSchema } as const
 
-/** `GET /collections/{c}/schema`, `…/schema/geojson` and `…/queryables`. */
+/** `GET /collections/{c}/schema`, `…/schema/geojson`, `…/queryables` and `…/sortables`. */
 export function getSchema(kind: keyof typeof SCHEMAS) {
   return async (call: Call, response: Response): Promise<void> => {
     const lang = language(call.request, call.params.lang)
     const id: string = call.params.collectionId
     const other = kind === 'schema' ? (await otherCollections(call)).find((one) => one.id === id)?.schema?.(call, lang) : undefined
     const document = other ?? SCHEMAS[kind](call, layerOf(call), lang)
+    const profiles = profilesOf(call.params.profile).filter((profile) => profile === 'codelist-inline')
+    if (profiles.length > 0) response.setHeader('Link', linkHeader(profileLinks(profiles)))
     const { title } = other ? { title: id } : { title: layerOf(call).title[lang] }
     respond(call, response, {
       title: `${title}: ${kind}`, crumbs: [...collectionsCrumbs(call, lang), [title, `${call.base}/ogc/collections/${id}`]],

@@ -24,7 +24,7 @@ export function placeForm({ layer, crs, skipsGeometry }: ItemsQuery): PlaceForm 
 export const hasPrisms = ({ threeD }: Layer) => threeD?.form === 'extrude' && threeD.base === undefined
 
 /** What is selected of the rows `v`: id, revision, time, outline, place, solid, the properties, and the keys of their order as text. */
-export function featureColumns(query: ItemsQuery, form: FeatureForm): RawBuilder<unknown> {
+export function featureColumns(query: ItemsQuery, form: FeatureForm = 'geojson'): RawBuilder<unknown> {
   const { layer, crs, properties, sort = [], skipsGeometry } = query
   const none = sql`null::geometry`
   const place = form === 'jsonfg' ? placeForm(query) : 'none'
@@ -52,8 +52,18 @@ const HEAD = 5
 /** One row that went by, in the text. */
 export interface WrittenRow { readonly id: number; readonly revision: number; readonly at: Date | null; readonly start: number; readonly end: number }
 
+export interface WriteOptions {
+  readonly form?: FeatureForm
+  /** Remembers where each feature stands in the text. */
+  readonly keepsRows?: boolean
+  readonly references?: References
+}
+
+/** How references to other features are written, where the reader sees their collections. */
+export interface References { readonly style: 'uri' | 'link'; readonly collections: ReadonlySet<string>; /** Of `…/ogc/collections`. */ readonly base: string }
+
 /**
- * Takes rows as they come from the database and keeps their features as text, with a comma between. What cannot be read is thrown
+ * Takes at most `most` rows as they come from the database and keeps their features as text, with a comma between. What cannot be read is thrown
  * by `finish`, since nothing may be thrown into the socket.
  */
 export class FeatureWriter implements RowBytes {
@@ -69,18 +79,21 @@ export class FeatureWriter implements RowBytes {
   /** The message of the last row that was written. */
   #last: Uint8Array | undefined
   #fault: unknown
+  readonly #form: FeatureForm
+  readonly #keepsRows: boolean
   readonly #values: readonly ValueWriter[]
   readonly #outline: ShapeWriter
   readonly #place: ShapeWriter
   readonly #starts: readonly Uint8Array[]
 
-  /** Writes `most` rows; `keepsRows` remembers where each feature stands in the text. */
-  constructor(private readonly query: ItemsQuery, private readonly form: FeatureForm, private readonly most: number, private readonly keepsRows = false) {
+  constructor(private readonly query: ItemsQuery, private readonly most: number, { form = 'geojson', keepsRows = false, references }: WriteOptions = {}) {
     const { crs, properties } = query
     const flat = { digits: crs.digits, flipped: crs.axes === 'lat,lon' }
     this.#place = new ShapeWriter(this.out, flat)
     this.#outline = form === 'jsonfg' ? new ShapeWriter(this.out, { digits: CRS84.digits, flipped: false }) : this.#place
-    this.#values = properties.map(({ type }) => VALUE_WRITERS[type])
+    this.#form = form
+    this.#keepsRows = keepsRows
+    this.#values = properties.map((column) => (references && referenceWriter(column, references)) ?? VALUE_WRITERS[column.type])
     this.#starts = properties.map(({ name }, i) => Buffer.from(`${i > 0 ? ',' : ''}${JSON.stringify(name)}:`))
   }
 
@@ -129,7 +142,7 @@ export class FeatureWriter implements RowBytes {
     if (this.count > 0) out.raw(BETWEEN)
     const start = out.length
     this.#feature(at + HEAD + 2)
-    if (this.keepsRows) {
+    if (this.#keepsRows) {
       const { view } = this.#cursor
       const id = at + HEAD + 2
       const revision = next(view, id)
@@ -151,7 +164,7 @@ export class FeatureWriter implements RowBytes {
     const upper = next(view, lower)
     out.raw(FEATURE)
     out.integer(int8(view, id + 4))
-    if (this.form === 'jsonfg') this.#jsonfg(time, place, solid, lower, upper)
+    if (this.#form === 'jsonfg') this.#jsonfg(time, place, solid, lower, upper)
     out.raw(GEOMETRY)
     this.#shape(this.#outline, outline)
     out.raw(PROPERTIES)
@@ -238,6 +251,18 @@ const VALUE_WRITERS: Readonly<Record<ColumnType, ValueWriter>> = {
   // The first byte is the version of the format.
   json: (out, bytes, _view, start, end) => out.raw(bytes, start + 1, end),
 }
+
+/** A URI in place of the key; undefined for what is no reference, or to nothing that the reader sees. */
+function referenceWriter({ references: target, type }: Column, { style, collections, base }: References): ValueWriter | undefined {
+  if (!target || !collections.has(target.collection) || (type !== 'text' && type !== 'integer')) return undefined
+  const items = `${base}/${target.collection}/items${target.by === undefined ? '/' : `?${target.by}=`}`
+  return (out, bytes, view, start, end) => {
+    const key = type === 'integer' ? String(int8(view, start)) : Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString()
+    const href = items + encodeURIComponent(key)
+    out.raw(Buffer.from(JSON.stringify(style === 'uri' ? href : { href, title: key })))
+  }
+}
+
 const TRUE = Buffer.from('true')
 const FALSE = Buffer.from('false')
 

@@ -6,7 +6,7 @@ import type { Language, Media } from '../common/media.js'
 import { OTHER_FORMATS } from '../formats/index.js'
 import type { Cursor } from './cursor.js'
 import type { Window } from './order.js'
-import { geojson, html } from './page-formats.js'
+import { geojson, html, jsonfg } from './page-formats.js'
 import type { ItemsQuery } from './query.js'
 import type { FeatureRow } from './rows.js'
 
@@ -43,4 +43,4 @@ export interface ItemFormat {
 }
 
 /** In the order in which they are offered: who takes anything gets the first. */
-export const ITEM_FORMATS: readonly ItemFormat[] = [geojson, html, ...OTHER_FORMATS]
+export const ITEM_FORMATS: readonly ItemFormat[] = [geojson, html, jsonfg, ...OTHER_FORMATS]

@@ -10,6 +10,8 @@ import { parseAsOf } from '../common/time.js'
 import { decodeCursor, encodeCursor, type Cursor } from './cursor.js'
 import { ITEM_FORMATS, type ItemFormat } from './formats.js'
 import { layerOf } from './layers.js'
+import { sortName } from './order.js'
+import { profilesOf } from './profiles.js'
 import { crsOf, itemsQuery, selectedProperties, type ItemsQuery } from './query.js'
 import { countMatches, featureRow, windowOf } from './rows.js'
 import { etag, isFixed, itemEtag, notModified, schemaVersion, setValidators } from './validator.js'
@@ -28,7 +30,7 @@ export async function getItems(call: Call, response: Response): Promise<void> {
   const { media } = format
   const lang = language(call.request, call.params.lang)
   const query = await itemsQuery(call, layer)
-  const start = decodeCursor(call.params.cursor)
+  const start = decodeCursor(call.params.cursor, sortName(query.sort), query.sort?.length)
   vary(response, lang)
   response.setHeader('Content-Crs', `<${query.crs.uri}>`)
 
@@ -42,7 +44,7 @@ export async function getItems(call: Call, response: Response): Promise<void> {
   if (matched !== undefined) response.setHeader('OGC-NumberMatched', String(matched))
   const vi = lang === 'vi'
   const beside = (rel: string, title: string, cursor: Cursor | undefined): Link[] =>
-    (cursor ? [{ href: here(call, { cursor: encodeCursor(cursor), f: media.f }), rel, type: media.type, title }] : [])
+    (cursor ? [{ href: here(call, { cursor: encodeCursor(cursor, sortName(query.sort)), f: media.f }), rel, type: media.type, title }] : [])
   await format.write(call, response, {
     query, limit, matched, lang, window: await windowOf(store, query, start, limit),
     links: ({ next, prev }) => [
@@ -63,7 +65,10 @@ export async function getItem(call: Call, response: Response): Promise<void> {
   const properties = selectedProperties(layer, call)
   const asOf = parseAsOf(call.params.asOf)
   const id = /^\d{1,16}$/.test(call.params.featureId) ? Number(call.params.featureId) : NaN
-  const query: ItemsQuery = { layer, crs, properties, whole: false, view: { layer, branch: call.branch, asOf, reader: call.reader, run: call.params.run } }
+  const query: ItemsQuery = {
+    layer, crs, properties, whole: false, skipsGeometry: call.params.skipGeometry === true, profiles: profilesOf(call.params.profile),
+    view: { layer, branch: call.branch, asOf, reader: call.reader, run: call.params.run },
+  }
   const row = Number.isSafeInteger(id) ? await timed(response, 'query', () => featureRow(call.app.store, query, id)) : undefined
   if (!row) throw await goneProblem(call, layer, id, asOf) ?? notFound(`${layer.id} has no feature “${String(call.params.featureId).slice(0, 60)}”${asOf === 'now' ? '' : ' as of then'}.`)
 

@@ -6,16 +6,17 @@ import type { Filter, GeoJsonGeometry, GeometryLiteral, Scalar } from '../../../
 import { FilterSyntaxError } from '../../../core/filter/build.js'
 import { parseCql2Json } from '../../../core/filter/cql2-json.js'
 import { parseCql2Text } from '../../../core/filter/cql2-text.js'
-import { nearMisses } from '../../../core/text.js'
 import type { Column, Layer } from '../../../layers/layer.js'
 import { badParameter } from '../../errors.js'
 import { unknownParameter } from '../../http/parameters.js'
 import type { Call } from '../../operations/operation.js'
-import { queryables } from '../../store/filter-sql.js'
+import { queryables, unknownProperty } from '../../store/filter-sql.js'
 import type { ViewArgs } from '../../store/store.js'
 import { asOfEnd, intervalStart, parseAsOf, parseDatetime } from '../common/time.js'
 import { crssOf, propertiesOf } from './layers.js'
-import type { SortKey } from './order.js'
+import { textCollation, type SortKey } from './order.js'
+import { profilesOf, type Profile } from './profiles.js'
+import { textFilter } from './text-search.js'
 
 export interface ItemsQuery {
   readonly layer: Layer
@@ -33,6 +34,8 @@ export interface ItemsQuery {
   readonly only?: number
   /** Attributes alone are wanted. */
   readonly skipsGeometry?: boolean
+  /** Ways of writing that are asked for. */
+  readonly profiles?: readonly Profile[]
 }
 
 /** What of a call says which rows are wanted. */
@@ -45,18 +48,23 @@ export async function itemsQuery(call: QueryCall, layer: Layer): Promise<ItemsQu
   const asOf = asOfEnd(parseAsOf(params.asOf), layer.kind === 'city' ? interval : undefined)
   const since = layer.kind === 'city' && branch === 'main' ? intervalStart(interval) : undefined
   const properties = selectedProperties(layer, call)
+  const sort = await sortOf(call, layer)
   const box = await boxOf(call, layer)
-  const filters = [...equalities(call, layer), ...(box && 'filter' in box ? [box.filter] : []), ...(await filterOf(call, layer))]
+  const filters = [
+    ...equalities(call, layer), ...(box && 'filter' in box ? [box.filter] : []), ...(await filterOf(call, layer)),
+    ...(params.q ? [textFilter(layer, reader, params.q)] : []),
+  ]
   const where: Filter | undefined = filters.length > 1 ? { op: 'and', args: filters } : filters[0]
   const attributes = new Set(layer.columns.map(({ name }) => name))
+  const wanted = new Set([...properties, ...sort].map(({ name }) => name))
   return {
-    layer, properties, since,
+    layer, properties, since, sort, skipsGeometry: params.skipGeometry === true, profiles: profilesOf(params.profile),
     crs: crsOf(params.crs, 'crs', layer),
     view: {
       layer, branch, asOf, reader, where,
       run: params.run,
       bbox: box && 'box' in box ? { ...box, exact: true } : undefined,
-      columns: properties.filter(({ name }) => attributes.has(name)).map(({ name }) => name),
+      columns: [...wanted].filter((name) => attributes.has(name)),
     },
     whole: layer.kind !== 'report' && !where && !box && !since && asOf === 'now' && params.run === undefined,
   }
@@ -69,16 +77,37 @@ export function crsOf(name: string | undefined, parameter: string, layer: Layer)
   throw badParameter(parameter, `“${name}” is not a CRS that this collection is served in. There are: ${crssOf(layer).map(({ uri }) => uri).join(', ')}.`)
 }
 
+/** The properties asked for with `properties` and `exclude-properties`, in the layer's order. */
 export function selectedProperties(layer: Layer, { params, reader }: Pick<Call, 'params' | 'reader'>): readonly Column[] {
   const all = propertiesOf(layer, reader)
-  const names = params.properties as readonly string[] | undefined
-  if (!names) return all
-  for (const name of names) {
-    if (all.some((column) => column.name === name)) continue
-    const [near] = nearMisses(name, all.map((column) => column.name))
-    throw badParameter('properties', `There is no property “${name.slice(0, 60)}”.${near ? ` Did you mean “${near}”?` : ''} There are: ${all.map((column) => column.name).join(', ')}.`)
+  const named = (parameter: string) => {
+    const names = params[parameter] as readonly string[] | undefined
+    for (const name of names ?? []) if (!ALWAYS.has(name) && !all.some((column) => column.name === name)) throw unknownProperty(name, all.map((column) => column.name), parameter)
+    return names
   }
-  return all.filter(({ name }) => names.includes(name))
+  const [only, without] = [named('properties'), named('exclude-properties')]
+  return all.filter(({ name }) => (only?.includes(name) ?? true) && !without?.includes(name))
+}
+/** Members of a feature, which a schema names like properties. */
+const ALWAYS: ReadonlySet<string> = new Set(['id', 'geometry'])
+
+/** What rows can be ordered by. */
+export function sortables(layer: Layer, reader: Call['reader']): readonly SortKey[] {
+  return [{ name: 'id', type: 'integer' } as const, ...propertiesOf(layer, reader)].flatMap(({ name, type }) => (type === 'json' ? [] : [{ name, type, descending: false }]))
+}
+
+/** `sortby`; a plus sign may come as the space that it stands for in a query. */
+async function sortOf({ app: { store }, params, reader }: QueryCall, layer: Layer): Promise<readonly SortKey[]> {
+  const wanted = params.sortby as readonly string[] | undefined
+  if (!wanted) return []
+  const known = sortables(layer, reader)
+  const collation = await textCollation(store)
+  return wanted.map((text) => {
+    const name = text.replace(/^[+ -]/, '')
+    const key = known.find((sortable) => sortable.name === name)
+    if (!key) throw unknownProperty(name, known.map((sortable) => sortable.name), 'sortby')
+    return { ...key, descending: text.startsWith('-'), ...(key.type === 'text' && { collation }) }
+  })
 }
 
 /** Queryables given as parameters of their own: `?use=hospital`. */
@@ -90,7 +119,7 @@ function equalities({ query, reader }: QueryCall, layer: Layer): Filter[] {
     return { op: '=', left: { property: name }, right: valueOf(name, type, text) }
   })
 }
-const PARAMETERS = ['limit', 'bbox', 'bbox-crs', 'crs', 'datetime', 'asOf', 'filter', 'filter-lang', 'filter-crs', 'properties', 'cursor', 'f', 'lang', 'run']
+const PARAMETERS = ['limit', 'bbox', 'bbox-crs', 'crs', 'datetime', 'asOf', 'filter', 'filter-lang', 'filter-crs', 'properties', 'exclude-properties', 'skipGeometry', 'sortby', 'q', 'profile', 'cursor', 'f', 'lang', 'run']
 
 function valueOf(name: string, type: Exclude<Column['type'], 'json'>, text: string): Scalar {
   const bad = (wanted: string) => badParameter(name, `“${text.slice(0, 80)}” is not ${wanted}, which “${name}” holds.`)

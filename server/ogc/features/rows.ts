@@ -6,7 +6,7 @@ import type { Store, View } from '../../store/store.js'
 import { storeColumnNames } from '../../store/tables.js'
 import { revisionAsOf } from '../../store/view.js'
 import type { Cursor, Place } from './cursor.js'
-import { featureColumns, FeatureWriter, type FeatureForm } from './feature-rows.js'
+import { featureColumns, FeatureWriter, type WriteOptions } from './feature-rows.js'
 import type { ItemsPage, Neighbours } from './formats.js'
 import { orderSql, placeColumns, placeOf, withinSql, type Window } from './order.js'
 import type { ItemsQuery } from './query.js'
@@ -35,9 +35,9 @@ const BATCH_BYTES = 8 << 20
  * Features in the query's order, within the window, at most `count`; one batch at least. Keyset: each batch starts where the last ended, so that
  * rows that come and go meanwhile neither repeat nor hide others. The next batch is read while the last is used.
  */
-export async function* featureTexts(store: Store, query: ItemsQuery, window: Window, count: number, { form = 'geojson', signal, keepsRows }: ReadOptions = {}): AsyncGenerator<FeatureBatch> {
+export async function* featureTexts(store: Store, query: ItemsQuery, window: Window, count: number, options: ReadOptions = {}): AsyncGenerator<FeatureBatch> {
   const read = (after: Place | undefined, left: number, size: number) => {
-    const batch = readBatch(store, query, { ...window, after }, size, left > size ? size : size + 1, { form, signal, keepsRows })
+    const batch = readBatch(store, query, { ...window, after }, size, left > size ? size : size + 1, options)
     batch.catch(() => {}) // told where it is awaited
     return batch
   }
@@ -55,14 +55,14 @@ export async function* featureTexts(store: Store, query: ItemsQuery, window: Win
   }
 }
 
-export interface ReadOptions { readonly form?: FeatureForm; readonly signal?: AbortSignal; readonly keepsRows?: boolean }
+export interface ReadOptions extends WriteOptions { readonly signal?: AbortSignal }
 
-async function readBatch(store: Store, query: ItemsQuery, window: Window, most: number, limit: number, { form = 'geojson', signal, keepsRows }: ReadOptions): Promise<FeatureBatch> {
+async function readBatch(store: Store, query: ItemsQuery, window: Window, most: number, limit: number, { signal, ...options }: ReadOptions): Promise<FeatureBatch> {
   const { clearance } = query.view.reader
-  const statement = sql`select ${featureColumns(query, form)} from ${await rowsOf(store, query)} as v
+  const statement = sql`select ${featureColumns(query, options.form)} from ${await rowsOf(store, query)} as v
     where ${within(query, window)} order by ${orderSql(query.sort)} limit ${limit}::int8`
   const { sql: text, parameters: values } = statement.compile(store.pool(clearance))
-  const writer = new FeatureWriter(query, form, most, keepsRows)
+  const writer = new FeatureWriter(query, most, options)
   await store.rows(clearance, { text, values }, writer, signal)
   return { writer, text: writer.out.written(), count: writer.count, ...writer.finish(), more: writer.isOver }
 }
@@ -76,8 +76,8 @@ export async function* featureBatches(store: Store, query: ItemsQuery, window: W
 }
 
 /** The feature with this id; undefined when the view has none. */
-export async function featureRow(store: Store, query: ItemsQuery, id: number, form: FeatureForm = 'geojson'): Promise<FeatureRow | undefined> {
-  const { writer, text } = await readBatch(store, { ...query, only: id }, {}, 1, 1, { form, keepsRows: true })
+export async function featureRow(store: Store, query: ItemsQuery, id: number, options: WriteOptions = {}): Promise<FeatureRow | undefined> {
+  const { writer, text } = await readBatch(store, { ...query, only: id }, {}, 1, 1, { ...options, keepsRows: true })
   const [row] = writer.rows
   return row && { id: row.id, revision: row.revision, at: row.at, feature: Buffer.from(text).toString() }
 }
