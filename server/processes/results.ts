@@ -3,7 +3,7 @@
  *
  *   document              one JSON object, each output by name
  *   raw, one value        the value itself, in its own media type
- *   raw, several          multipart/related, a part each; whoever accepts JSON only gets the document
+ *   raw, several          multipart/related, a part each
  *   raw, references only  204 with a `Link` each
  */
 import { randomBytes } from 'node:crypto'
@@ -108,7 +108,6 @@ const isJson = (mediaType: string) => /[/+]json\b/.test(mediaType)
 // ── Answers ──────────────────────────────────────────────────────────────────────────────────────
 
 const TEXT_MEDIA: Media = { f: 'text', type: 'text/plain' }
-const PARTS_MEDIA: Media = { f: 'parts', type: 'multipart/related' }
 
 /** Answers with the outputs, in the form that was asked for when the job was made. */
 export async function sendOutputs(call: Pick<Call, 'request' | 'signal'>, response: Response, job: Job, outputs: readonly ToldOutput[]): Promise<void> {
@@ -117,7 +116,6 @@ export async function sendOutputs(call: Pick<Call, 'request' | 'signal'>, respon
   if (document) return void sendJson(response, await documentOf(outputs))
   if (outputs.every(output => output.byReference)) return sendReferences(response, outputs)
   if (outputs.length === 1) return sendOutput(call, response, only!)
-  if (rather(call.request, PARTS_MEDIA, JSON_MEDIA) === JSON_MEDIA) return void sendJson(response, await documentOf(outputs))
   return sendParts(call, response, outputs)
 }
 
@@ -127,17 +125,17 @@ export async function sendOutput(call: Pick<Call, 'request' | 'signal'>, respons
   response.setHeader('Cache-Control', 'no-store')
   if (typeof value.json !== 'string') return void sendJson(response, value.json, mediaType)
   if (output.schema.contentEncoding === 'base64') return void response.setHeader('Content-Type', mediaType).send(Buffer.from(value.json, 'base64'))
-  if (rather(call.request, TEXT_MEDIA, JSON_MEDIA) === JSON_MEDIA) return void sendJson(response, value.json)
+  if (ratherJson(call.request)) return void sendJson(response, value.json)
   response.setHeader('Content-Type', 'text/plain; charset=utf-8')
   response.send(Buffer.from(value.json))
 }
 
-/** The first unless the client would rather have the second; nobody is refused for what he accepts. */
-function rather(request: Request, first: Media, second: Media): Media {
+/** Whether text should come as a JSON string; nobody is refused for what he accepts. */
+function ratherJson(request: Request): boolean {
   try {
-    return negotiate(request, undefined, [first, second])
+    return negotiate(request, undefined, [TEXT_MEDIA, JSON_MEDIA]) === JSON_MEDIA
   } catch {
-    return first
+    return false
   }
 }
 
