@@ -1,5 +1,5 @@
 import type { Operation } from '../../operations/operation.js'
-import { commandLine, html, linkList } from './html.js'
+import { landingHtml } from './landing-html.js'
 import { REL, type Link } from './links.js'
 import { GEOJSON_MEDIA, HTML_MEDIA, JSON_MEDIA, OPENAPI31_MEDIA, OPENAPI_MEDIA } from './media.js'
 import { F, LANG } from './parameters.js'
@@ -37,17 +37,7 @@ export const landingOperations: readonly Operation[] = [
       respond(call, response, {
         title: city.name, crumbs: [['dothi', ogc]], links,
         json: (all) => ({ title: city.name, description, attribution: city.sample ? 'Synthetic sample data' : undefined, links: all }),
-        html: (lang) => html`
-          <p>${lang === 'vi' ? 'Thành phố dưới dạng các lớp dữ liệu đồng bộ: đối tượng, ô bản đồ, 3D, địa hình và kịch bản ngập.' : description}</p>
-          ${linkList([
-            [lang === 'vi' ? 'Tập dữ liệu' : 'Collections', `${ogc}/collections`],
-            [lang === 'vi' ? 'Danh mục dữ liệu' : 'Data catalogue', `${call.origin}/ogc/collections/catalogue/items`],
-            [lang === 'vi' ? 'Bản đồ 3D' : '3D viewer', `${call.origin}/`],
-            ['API', `${ogc}/api`], [lang === 'vi' ? 'Lớp tuân thủ' : 'Conformance', `${ogc}/conformance`],
-            [lang === 'vi' ? 'Ô bản đồ véc-tơ' : 'Vector tiles', `${ogc}/tiles`], [lang === 'vi' ? 'Quy trình' : 'Processes', `${ogc}/processes`],
-          ])}
-          <h2>${lang === 'vi' ? 'Dùng trong GIS' : 'Use it in a GIS'}</h2>
-          ${commandLine('QGIS', `${ogc}`)}${commandLine('GDAL', `ogrinfo OAPIF:${ogc}`)}${commandLine('curl', `curl -H 'Accept: application/json' ${ogc}/collections`)}`,
+        html: (lang) => landingHtml(call, city, lang),
         jsonLd: { '@context': 'https://schema.org', '@type': 'DataCatalog', name: city.name, description, url: ogc, encodingFormat: GEOJSON_MEDIA.type },
       })
     },

@@ -2,14 +2,13 @@ import type { Response } from 'express'
 import type { BBox } from '../../../core/bbox.js'
 import type { Layer } from '../../../layers/layer.js'
 import type { Call } from '../../operations/operation.js'
-import { html, linkList, type Html } from '../common/html.js'
+import { html, type Html } from '../common/html.js'
 import { linkHeader, REL, type Link } from '../common/links.js'
 import { GEOJSON_MEDIA, HTML_MEDIA, JSON_MEDIA, language, SCHEMA_MEDIA, type Language } from '../common/media.js'
 import { collectionsCrumbs, respond } from '../common/respond.js'
 import { otherCollections } from '../other-collections.js'
-import { copyLines } from './items-html.js'
-import { crssOf, layerOf, layersOf, propertiesOf, storageCrs } from './layers.js'
-import { mapSvg } from './map-svg.js'
+import { collectionHtml, collectionsHtml, schemaHtml, schemaTitle } from './collections-html.js'
+import { crssOf, layerOf, layersOf, storageCrs } from './layers.js'
 import { profileLinks, profilesOf } from './profiles.js'
 import { featureSchema, geoJsonSchema, queryablesSchema, sortablesSchema } from './schema.js'
 import { volumeLinks } from '../volumes/volumes.js'
@@ -45,10 +44,7 @@ export async function getCollections(call: Call, response: Response): Promise<vo
       crs: crssOf(layers[0] ?? ({} as Layer)).map(({ uri }) => uri),
       collections: [...layers.map((layer, i) => describe(call, layer, summaries[i]!, lang, [])), ...others],
     }),
-    html: () => html`<div class="cards">${layers.map((layer, i) => html`<a class="card" href="${call.base}/ogc/collections/${layer.id}">
-      <b>${layer.title[lang]}</b> <small>${layer.id}</small><br>${layer.description[lang]}<br>
-      <small>${summaries[i]!.count.toLocaleString(lang)} ${lang === 'vi' ? 'đối tượng' : 'features'}</small></a>`)}${others.map(({ id, title: name, description }) => html`<a class="card" href="${call.base}/ogc/collections/${id}">
-      <b>${name}</b> <small>${id}</small><br>${description}</a>`)}</div>`,
+    html: () => collectionsHtml(call, there, others, lang),
   })
 }
 
@@ -60,17 +56,10 @@ export async function getCollection(call: Call, response: Response): Promise<voi
   const layer = layerOf(call)
   const summary = await call.app.store.layerSummary(layer, call.branch)
   const own = `${call.base}/ogc/collections/${layer.id}`
-  const vi = lang === 'vi'
   respond(call, response, {
     title: layer.title[lang], crumbs: collectionsCrumbs(call, lang),
     json: (links) => describe(call, layer, summary, lang, links),
-    html: () => html`<p>${layer.description[lang]}</p>
-      ${summary.bbox ? mapSvg([], summary.bbox) : ''}
-      <p class="soft">${summary.count.toLocaleString(lang)} ${vi ? 'đối tượng' : 'features'} · ${layer.licence}${layer.attribution ? ` · ${layer.attribution}` : ''}${summary.updated ? ` · ${vi ? 'cập nhật' : 'updated'} ${summary.updated.toISOString()}` : ''}</p>
-      ${linkList([[vi ? 'Đối tượng' : 'Items', `${own}/items`], [vi ? 'Lược đồ' : 'Schema', `${own}/schema`, 'JSON Schema'], [vi ? 'Trường lọc được' : 'Queryables', `${own}/queryables`, 'JSON Schema'], [vi ? 'Ô bản đồ véc-tơ' : 'Vector tiles', `${own}/tiles`], ['MapLibre style', `${own}/styles/default`]])}
-      <h2>${vi ? 'Thuộc tính' : 'Properties'}</h2><div class="scroll"><table>${propertiesOf(layer, call.reader).map((column) => html`<tr>
-        <td><code>${column.name}</code></td><td>${column.type}</td><td>${column.title[lang]}</td><td>${column.unit}</td><td>${column.description?.[lang]}</td></tr>`)}</table></div>
-      <h2>${vi ? 'Dùng trong GIS' : 'Use it in a GIS'}</h2>${copyLines(call, layer)}`,
+    html: () => collectionHtml(call, { layer, summary }, lang),
     jsonLd: { '@context': 'https://schema.org', '@type': 'Dataset', name: layer.title[lang], description: layer.description[lang], url: own, license: layer.licence, dateModified: summary.updated?.toISOString() },
   })
 }
@@ -155,9 +144,9 @@ export function getSchema(kind: keyof typeof SCHEMAS) {
     if (profiles.length > 0) response.setHeader('Link', linkHeader(profileLinks(profiles)))
     const { title } = other ? { title: id } : { title: layerOf(call).title[lang] }
     respond(call, response, {
-      title: `${title}: ${kind}`, crumbs: [...collectionsCrumbs(call, lang), [title, `${call.base}/ogc/collections/${id}`]],
+      title: `${title}: ${schemaTitle(kind, lang)}`, crumbs: [...collectionsCrumbs(call, lang), [title, `${call.base}/ogc/collections/${id}`]],
       json: () => document,
-      html: () => html`<pre><code>${JSON.stringify(document, null, 2)}</code></pre>`,
+      html: () => schemaHtml(call, document, other ? undefined : layerOf(call), lang),
     }, SCHEMA_MEDIA)
   }
 }

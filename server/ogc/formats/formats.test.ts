@@ -91,6 +91,7 @@ t.test('items in the formats of files', async (t) => {
     const before = new Date(Date.now() - 60_000).toISOString()
     await store.withRevision({ actor: 'test', reason: 'closed' }, (writer) => deleteFeature(writer, SHOPS, 'main', id))
     for (const f of FILES) t.equal((await read(await fetch(`${items}?f=${f}&datetime=${before}/..`), `interval${FORMATS[f].extension}`)).length, 61, f)
+    t.equal((await read(await fetch(`${url}/ogc/collections/lots/items?f=cityjson&datetime=${before}/..`), 'lots.city.json')).length, 5, 'with their solids')
   })
 
   await t.test('GML has the schema that it is served with', async (t) => {
