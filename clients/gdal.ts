@@ -1,6 +1,6 @@
 /** GDAL/OGR reads the city as its users do: every layer over OGC API Features, with filters, boxes and pages; files; tiles. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { NOT_HERE, serverGiven, startReport } from './report.js'
@@ -41,17 +41,15 @@ report.check('the filter is done by the server', new RegExp(`[?&]${name}=`).test
 const work = mkdtempSync(join(tmpdir(), 'dothi-gdal-'))
 try {
   const { numberMatched: all } = await (await fetch(`${url}/ogc/collections/${first}/items?limit=1`)).json() as { numberMatched: number }
-  const pages = gdal('ogr2ogr', '-f', 'FlatGeobuf', join(work, 'pages.fgb'), OAPIF, first)
-  const copied = Number(/Feature Count: (\d+)/.exec(gdal('ogrinfo', '-so', join(work, 'pages.fgb'), first).out)?.[1])
-  report.check(`all pages of ${first} arrive: ${all}`, pages.status === 0 && copied === all, { copied, all })
-  const distinct = gdal('ogrinfo', '-q', '-dialect', 'SQLITE', '-sql', `select count(distinct id) as n from ${first}`, join(work, 'pages.fgb')).out
-  report.check('no feature twice', new RegExp(`= ${all}\\b`).test(distinct) || /no such column/.test(distinct), distinct)
+  // GeoPackage keeps the ids as keys: a feature that came twice would be refused.
+  const pages = gdal('ogr2ogr', '-f', 'GPKG', join(work, 'pages.gpkg'), OAPIF, first)
+  const copied = Number(/Feature Count: (\d+)/.exec(gdal('ogrinfo', '-so', join(work, 'pages.gpkg'), first).out)?.[1])
+  report.check(`all pages of ${first} arrive, each feature once: ${all}`, pages.status === 0 && copied === all, { copied, all })
 
-  for (const [f, file] of [['fgb', 'a.fgb'], ['gpkg', 'a.gpkg'], ['csv', 'a.csv'], ['gml', 'a.gml']] as const) {
+  for (const [f, file] of [['flatgeobuf', 'a.fgb'], ['gpkg', 'a.gpkg'], ['csv', 'a.csv'], ['gml', 'a.gml']] as const) {
     const answer = await fetch(`${url}/ogc/collections/${first}/items?limit=50&f=${f}`)
     report.check(`items as ${f}`, answer.ok, answer.ok ? undefined : await answer.text())
     if (!answer.ok) continue
-    const { writeFileSync } = await import('node:fs')
     writeFileSync(join(work, file), Buffer.from(await answer.arrayBuffer()))
     const { out } = gdal('ogrinfo', '-so', '-al', join(work, file))
     report.check(`GDAL reads 50 features of ${f}`, /Feature Count: 50\b/.test(out), out.slice(0, 400))
