@@ -99,7 +99,8 @@ function otherMethods({ allow, bodies }: Methods): RequestHandler {
     response.setHeader('Allow', list)
     if (request.method !== 'OPTIONS') throw new Problem(405, 'method-not-allowed', `${request.method} is not possible here; ${list} are.`)
     for (const [name, type] of accepts) response.setHeader(name, type)
-    response.status(204).end()
+    // 200, not 204: so it stands in OGC API Features Part 4.
+    response.status(200).setHeader('Content-Length', '0').end()
   }
 }
 

@@ -27,6 +27,7 @@ const TITLES: Readonly<Record<string, string>> = {
   'conflict': 'Conflict',
   'gone': 'Gone',
   'precondition-failed': 'Precondition failed',
+  'precondition-required': 'Precondition needed',
   'invalid-feature': 'Invalid feature',
   'key-reused': 'Key used before',
   'too-large': 'Too large',

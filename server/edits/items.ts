@@ -1,6 +1,6 @@
 /** Create, replace, update and delete of single features (OGC API Features Part 4). */
 import type { Response } from 'express'
-import { badBody } from '../errors.js'
+import { badBody, Problem } from '../errors.js'
 import { JSON_MEDIA, GEOJSON_MEDIA } from '../ogc/common/media.js'
 import { layerOf, propertiesOf } from '../ogc/features/layers.js'
 import { featureRow } from '../ogc/features/rows.js'
@@ -8,7 +8,7 @@ import { itemEtag, setValidators } from '../ogc/features/validator.js'
 import type { Crs } from '../../core/crs.js'
 import type { Layer } from '../../layers/layer.js'
 import type { Call } from '../operations/operation.js'
-import { applyEdits, type Edited } from '../store/edits.js'
+import { applyEdits, type Edit, type Edited } from '../store/edits.js'
 import { contentCrs, createdFeature, patchedFeature, replacingFeature, type GivenFeature } from './feature-body.js'
 import { lockOf, metaOf, wantsRepresentation } from './preconditions.js'
 
@@ -28,7 +28,7 @@ export async function replaceItem(call: Call, response: Response): Promise<void>
   const crs = contentCrs(call, layer)
   const id = idOf(call)
   const feature = replacingFeature(layer, call.reader, call.body as GivenFeature, crs)
-  const edited = await applyEdits(call.app.store, metaOf(call, `replace ${layer.id} ${id}`), [{ action: 'update', layer, id, feature, ...lockOf(call) }])
+  const edited = await changed(call, `replace ${layer.id} ${id}`, { action: 'update', layer, id, feature, ...lockOf(call) })
   await answer(call, response, layer, crs, edited)
 }
 
@@ -38,7 +38,7 @@ export async function updateItem(call: Call, response: Response): Promise<void> 
   const crs = contentCrs(call, layer)
   const id = idOf(call)
   const feature = patchedFeature(layer, call.reader, call.body as GivenFeature, crs)
-  const edited = await applyEdits(call.app.store, metaOf(call, `update ${layer.id} ${id}`), [{ action: 'update', layer, id, feature, merge: true, ...lockOf(call) }])
+  const edited = await changed(call, `update ${layer.id} ${id}`, { action: 'update', layer, id, feature, merge: true, ...lockOf(call) })
   await answer(call, response, layer, crs, edited)
 }
 
@@ -46,9 +46,19 @@ export async function updateItem(call: Call, response: Response): Promise<void> 
 export async function deleteItem(call: Call, response: Response): Promise<void> {
   const layer = layerOf(call)
   const id = idOf(call)
-  const edited = await applyEdits(call.app.store, metaOf(call, `delete ${layer.id} ${id}`), [{ action: 'delete', layer, id, ...lockOf(call) }])
+  const edited = await changed(call, `delete ${layer.id} ${id}`, { action: 'delete', layer, id, ...lockOf(call) })
   revisionHeader(response, edited)
   response.set('Cache-Control', 'no-store').status(204).end()
+}
+
+/** A feature that If-Match says was there, and is not, is a lock that does not hold: 412 and not 404 (RFC 9110, 13.1.1). */
+async function changed(call: Call, reason: string, edit: Edit): Promise<Edited> {
+  try {
+    return await applyEdits(call.app.store, metaOf(call, reason), [edit])
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 404 || call.request.get('if-match') === undefined) throw error
+    throw new Problem(412, 'precondition-failed', `${error.detail} If-Match asks for one that is there.`, error.more)
+  }
 }
 
 /** The id of the path; a body that names another one is a mistake. An id that is none is as unknown as any other. */

@@ -4,11 +4,14 @@ import { badParameter, Problem } from '../errors.js'
 import type { Call } from '../operations/operation.js'
 import type { EditMeta, Lock } from '../store/edits.js'
 
-/** `If-Match` with an ETag of the feature (any representation of it), and `If-Unmodified-Since`. `*` matches whatever is there. */
+/** `If-Match` with an ETag of the feature (any representation of it), and `If-Unmodified-Since`. `*` matches whatever is there. Who prefers `handling=strict` needs one of them: 428. */
 export function lockOf({ request }: Pick<Call, 'request'>): Lock {
   const [match, since] = [request.get('if-match')?.trim(), request.get('if-unmodified-since')]
   if (match !== undefined) return match === '*' ? {} : { ifMatch: revisionsOf(match) }
-  if (since === undefined) return {}
+  if (since === undefined) {
+    if (/(^|[,;\s])handling=strict\b/i.test(request.get('prefer') ?? '')) throw new Problem(428, 'precondition-required', 'With “Prefer: handling=strict” nothing is changed unseen: send If-Match with the ETag of the feature as you read it, or If-Unmodified-Since with its Last-Modified.')
+    return {}
+  }
   const ifUnmodifiedSince = new Date(since)
   // A date that cannot be read is as if it were not there (RFC 9110, 13.1.4); but a lock that does not hold would be worse than an error.
   if (Number.isNaN(ifUnmodifiedSince.getTime())) throw badParameter('If-Unmodified-Since', `“${since.slice(0, 60)}” is not an HTTP date: copy it from the Last-Modified of the feature.`)
