@@ -6,11 +6,14 @@ import type { Layer, Paint } from '../../../layers/layer.js'
 import { colourOf, sizeAt } from './paint.js'
 import { Labels } from './labels.js'
 
+/** What of a layer its picture follows from. */
+export type MapLayer = Pick<Layer, 'id' | 'style' | 'label'>
+
 export interface MapDrawing {
   /** Not compressed. */
   readonly mvt: Uint8Array
   /** From the ground up. */
-  readonly layers: readonly Layer[]
+  readonly layers: readonly MapLayer[]
   /** Of WebMercatorQuad, or as detailed. */
   readonly zoom: number
   /** Pixels across. */
@@ -34,7 +37,7 @@ export async function drawMap({ mvt, layers, zoom, size }: MapDrawing): Promise<
 const [POINT, LINE, POLYGON] = [1, 2, 3]
 
 /** Fills below lines below points; what has the same colour is one path, which is drawn at once. */
-function drawLayer(context: SKRSContext2D, layer: Layer, source: VectorTileLayer, zoom: number, size: number): void {
+function drawLayer(context: SKRSContext2D, layer: MapLayer, source: VectorTileLayer, zoom: number, size: number): void {
   const { fill, line, circle, opacity = 1, lineWidth = 1, circleRadius = 4 } = layer.style
   const features = Array.from({ length: source.length }, (_, i) => source.feature(i))
   const scale = size / source.extent

@@ -20,7 +20,7 @@ export class Labels {
   constructor(private readonly context: SKRSContext2D, private readonly size: number) {}
 
   /** The layer's features in their order, which is that of importance. */
-  add({ label, style }: Layer, source: VectorTileLayer): void {
+  add({ label, style }: Pick<Layer, 'label' | 'style'>, source: VectorTileLayer): void {
     if (label === undefined) return
     this.context.font = `${PIXELS}px ${fontFamilies()}`
     this.context.textAlign = 'center'

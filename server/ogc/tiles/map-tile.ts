@@ -8,9 +8,8 @@ import { noteTileRead } from '../../store/access-log.js'
 import type { Store } from '../../store/store.js'
 import { layerOf } from '../features/layers.js'
 import { isFixed, notModified } from '../features/validator.js'
-import { drawMap } from '../styles/draw-map.js'
+import { Painter } from '../styles/painter.js'
 import { slotOf } from './family.js'
-import { Gate } from './gate.js'
 import { addressOf, checkLimits, familyAsked, selectedLayers, shown, type Showing } from './get-tile.js'
 import { TILE_PIXELS } from './matrix-set.js'
 import { tileCacheOf, type Wanted } from './tile-cache.js'
@@ -51,13 +50,10 @@ async function sendMapTile(call: Call, response: Response, showing: Showing, ref
 interface Picture { readonly png: Buffer; readonly truncated: readonly string[] }
 
 const MEMORY_BYTES = 32 << 20
-/** Drawing is work of this thread: one picture at a time leaves it free between two. */
-const DRAWING = { atOnce: 1, mostWaiting: 200, longestWaitMs: 10_000 } as const
-
 /** Pictures in memory, the least recently used leave first. What they are drawn from has a cache of its own. */
 class Pictures {
   readonly #held = new Map<string, Picture & { readonly version: string }>()
-  readonly #gate = new Gate(DRAWING)
+  readonly #painter = new Painter()
   #bytes = 0
 
   constructor(private readonly store: Store) {}
@@ -75,7 +71,8 @@ class Pictures {
     const { gzipped, truncated } = await tileCacheOf(this.store).get(wanted, signal)
     const mvt = gzipped.length === 0 ? gzipped : await decompress(gzipped)
     const zoom = tile.z + family.grid.finer
-    const png = await this.#gate.run(() => drawMap({ mvt, layers: family.layers, zoom, size: TILE_PIXELS }), signal)
+    const layers = family.layers.map(({ id, style, label }) => ({ id, style, label }))
+    const png = await this.#painter.draw({ mvt, layers, zoom, size: TILE_PIXELS }, signal)
     this.#hold(slot, { png, truncated, version })
     return { png, truncated }
   }
