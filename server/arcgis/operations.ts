@@ -3,8 +3,11 @@ import type { Response } from 'express'
 import { LANG } from '../ogc/common/parameters.js'
 import type { Call, Operation, Parameter } from '../operations/operation.js'
 import { answerQuery, getFeature } from './answer-query.js'
+import { addAttachment, deleteAttachments, getAttachmentFile, getAttachments, queryAttachments } from './attachments.js'
+import { addFeatures, applyLayerEdits, applyServiceEdits, deleteFeatures, updateFeatures } from './edits.js'
+import { generateRenderer } from './generate-renderer.js'
 import { getInfo, getLayer, getLayers, getService, getServices } from './metadata.js'
-import { F, formOf, formParser, given, LAYER_ID, OBJECT, QUERY, RUN, SERVICE } from './parameters.js'
+import { ATTACHMENT, CLASSIFICATION, EDITS, F, formOf, formParser, given, LAYER_ID, OBJECT, OBJECT_IDS, QUERY, RUN, SERVICE, type Given } from './parameters.js'
 import { esriHandler, withReader } from './reader.js'
 import { postToken } from './tokens.js'
 
@@ -35,6 +38,20 @@ function byForm(parameters: readonly Parameter[], handler: Handler): Handler {
   }
 }
 
+type Writing = (call: Call, response: Response, params: Given) => Promise<void>
+
+/** What changes something is a form, by POST alone. */
+function writing(id: string, path: string, summary: string, inPath: readonly Parameter[], handle: Writing): Operation {
+  const parse = formParser(EDITS)
+  return {
+    id, path, summary, method: 'post', tags: ['FeatureServer'], branched: true, extraQuery: true, parameters: inPath, body: { contentType: 'raw' },
+    handler: esriHandler(async (call, response) => {
+      const form = await formOf(call.request)
+      await handle(await withReader(call, form.token), response, given({ ...call.params, ...parse(form) }))
+    }),
+  }
+}
+
 const token = { method: 'post', tags: ['FeatureServer'], summary: 'A token for name and password; the password is one of our tokens.', body: { contentType: 'raw' }, extraQuery: true, handler: postToken } as const
 
 export const operations: readonly Operation[] = [
@@ -45,6 +62,17 @@ export const operations: readonly Operation[] = [
   ...reading({ id: 'esriLayer', path: LAYER, summary: 'A layer: its fields, domains, drawing and capabilities.', parameters: [SERVICE, LAYER_ID, ...DESCRIBED], handler: getLayer }),
   ...reading({ id: 'esriQuery', path: `${LAYER}/query`, summary: 'Features of a layer, their ids, count, extent or statistics.', parameters: [SERVICE, LAYER_ID, ...QUERY], handler: (call, response) => answerQuery(call, response, given(call.params)) }),
   ...reading({ id: 'esriFeature', path: `${LAYER}/{objectId}`, summary: 'One feature by its OBJECTID.', parameters: [SERVICE, LAYER_ID, OBJECT, RUN, ...DESCRIBED], handler: getFeature }),
+  ...reading({ id: 'esriGenerateRenderer', path: `${LAYER}/generateRenderer`, summary: 'Classes of a field’s values, each with a symbol.', parameters: [SERVICE, LAYER_ID, ...CLASSIFICATION], handler: generateRenderer }),
+  ...reading({ id: 'esriQueryAttachments', path: `${LAYER}/queryAttachments`, summary: 'Attachments of several features.', parameters: [SERVICE, LAYER_ID, OBJECT_IDS, ...DESCRIBED], handler: (call, response) => queryAttachments(call, response, given(call.params)) }),
+  ...reading({ id: 'esriAttachments', path: `${LAYER}/{objectId}/attachments`, summary: 'Attachments of a feature.', parameters: [SERVICE, LAYER_ID, OBJECT, ...DESCRIBED], handler: getAttachments }),
+  ...reading({ id: 'esriAttachment', path: `${LAYER}/{objectId}/attachments/{attachmentId}`, summary: 'An attachment’s content.', parameters: [SERVICE, LAYER_ID, OBJECT, ATTACHMENT], handler: getAttachmentFile }),
+  writing('esriAddFeatures', `${LAYER}/addFeatures`, 'Add features.', [SERVICE, LAYER_ID], addFeatures),
+  writing('esriUpdateFeatures', `${LAYER}/updateFeatures`, 'Change features, by their OBJECTID.', [SERVICE, LAYER_ID], updateFeatures),
+  writing('esriDeleteFeatures', `${LAYER}/deleteFeatures`, 'Remove features; their history stays.', [SERVICE, LAYER_ID], deleteFeatures),
+  writing('esriApplyEdits', `${LAYER}/applyEdits`, 'Add, change and remove features of a layer, as one revision.', [SERVICE, LAYER_ID], applyLayerEdits),
+  writing('esriApplyServiceEdits', `${FEATURE_SERVER}/applyEdits`, 'The same for layers of a service.', [SERVICE], applyServiceEdits),
+  writing('esriDeleteAttachments', `${LAYER}/{objectId}/deleteAttachments`, 'Take attachments away; the past keeps them.', [SERVICE, LAYER_ID, OBJECT], deleteAttachments),
+  { id: 'esriAddAttachment', method: 'post', path: `${LAYER}/{objectId}/addAttachment`, summary: 'Attach a file to a feature.', tags: ['FeatureServer'], branched: true, extraQuery: true, parameters: [SERVICE, LAYER_ID, OBJECT], body: { contentType: 'raw' }, handler: esriHandler(addAttachment) },
   { ...token, id: 'esriToken', path: '/arcgis/tokens' },
   { ...token, id: 'esriGenerateToken', path: '/arcgis/tokens/generateToken' },
 ]

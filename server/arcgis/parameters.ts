@@ -13,6 +13,7 @@ const flag = (name: string, description: string) => query(name, description, Typ
 const count = (name: string, description: string, maximum: number, minimum = 0) => query(name, description, Type.Integer({ minimum, maximum }))
 
 const MOST_TEXT = 1_000_000
+const FORM_BYTES = 32 << 20
 export const F = query('f', 'Format, instead of the Accept header: json, pjson (indented), html.', Type.Union(['json', 'pjson', 'html'].map(value => Type.Literal(value))))
 export const QUERY_F = query('f', 'Format: json, pjson (indented), geojson, pbf, html.', Type.Union(['json', 'pjson', 'geojson', 'pbf', 'html'].map(value => Type.Literal(value))))
 export const SERVICE: Parameter = { name: 'service', in: 'path', required: true, description: 'Id of a collection: each is a service.', schema: Type.String({ maxLength: 60 }) }
@@ -53,12 +54,26 @@ export const QUERY: readonly Parameter[] = [
   RUN,
 ]
 
+const FEATURES = '[{"attributes":{…},"geometry":{…}}]'
+/** Fields of forms that change something. */
+export const EDITS: readonly Parameter[] = [
+  ...['features', 'adds', 'updates'].map(name => text(name, `JSON: ${FEATURES}.`, FORM_BYTES)), text('deletes', 'OBJECTIDs, or GlobalIDs with useGlobalIds.', FORM_BYTES),
+  text('edits', 'JSON: [{"id":0,"adds":[…],"updates":[…],"deletes":[…]}].', FORM_BYTES), text('attachments', 'Not supported here: see addAttachment.', FORM_BYTES),
+  flag('useGlobalIds', 'Features are named by their GlobalID.'), flag('rollbackOnFailure', 'Default true: all or none.'), flag('returnEditMoment', 'Also when it was done.'), flag('returnDeleteResults', 'Default true.'),
+  ...QUERY.filter(({ name }) => ['where', 'objectIds', 'geometry', 'geometryType', 'spatialRel', 'inSR', 'distance', 'units'].includes(name)),
+  text('attachmentIds', 'Attachments to take away, comma-separated.'),
+]
+export const CLASSIFICATION: readonly Parameter[] = [
+  text('classificationDef', 'JSON: uniqueValueDef or classBreaksDef.', 20_000), ...QUERY.filter(({ name }) => ['where', 'lang', 'run'].includes(name)), F,
+]
+export const OBJECT_IDS: Parameter = QUERY.find(({ name }) => name === 'objectIds')!
+export const ATTACHMENT: Parameter = { name: 'attachmentId', in: 'path', required: true, description: 'Number of an attachment.', schema: Type.Integer({ minimum: 0, maximum: 2_147_483_647 }) }
+
 /** Parameters without the empty ones. */
 export type Given = Readonly<Record<string, any>>
 export const given = (params: Given): Given => Object.fromEntries(Object.entries(params).filter(([, value]) => value !== ''))
 export const isTrue = (value: unknown) => /^(true|1)$/i.test(String(value ?? ''))
 
-const FORM_BYTES = 32 << 20
 /** Where a form's one file goes, and how large it may be. */
 export interface FormFile { readonly path: (filename: string | undefined) => string; readonly bytes: number }
 

@@ -94,7 +94,8 @@ function classOf({ reader }: Call, given: string | undefined): Classification | 
   return known
 }
 
-async function typeOf(path: string, name: string): Promise<string> {
+/** What a file is, told from its first bytes. Throws a 415 Problem for what is not kept. */
+export async function typeOf(path: string, name: string): Promise<string> {
   const file = await open(path)
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
@@ -124,7 +125,7 @@ async function receive({ request }: Call, folder: string): Promise<Received> {
 }
 
 /** The last part of a name, without control characters. */
-const fileName = (name: string | undefined) => (name ?? '').split(/[\\/]/).at(-1)!.normalize('NFC').replace(/[\p{Cc}\p{Cs}"]/gu, '').trim().slice(0, 200) || 'attachment'
+export const fileName = (name: string | undefined) => (name ?? '').split(/[\\/]/).at(-1)!.normalize('NFC').replace(/[\p{Cc}\p{Cs}"]/gu, '').trim().slice(0, 200) || 'attachment'
 
 /** `DELETE …/attachments/{attachmentId}`. */
 export async function deleteAttachment(call: Call, response: Response): Promise<void> {
