@@ -122,4 +122,5 @@ select,input,button{font:inherit;font-size:14px;padding:.28rem .6rem;border:1px 
 button{cursor:pointer}button:hover{border-color:var(--accent)}button.go{background:var(--accent);border-color:var(--accent);color:var(--card)}
 .empty{padding:1.6rem;border:1px dashed var(--line);border-radius:12px;text-align:center;max-width:none}
 @media (max-width:45rem){main{padding:1rem 1rem 3rem}h1{font-size:1.45rem}header{flex-wrap:wrap}.cmd{flex-wrap:wrap;gap:.1rem .6rem;padding:.5rem .6rem}.cmd span{width:auto;flex:1}.cmd code{order:3;flex:1 0 100%}.pager .inline{width:100%}.facts{gap:.5rem 1.4rem}}
+.drag{font-size:13px}@media (hover:none){.drag{display:none}}
 @media (prefers-reduced-motion:no-preference){a,button,.card{transition:border-color .15s,background-color .15s}}`

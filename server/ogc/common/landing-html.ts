@@ -1,6 +1,7 @@
 /** The first page of the services, for people. */
 import type { City } from '../../../core/city.js'
 import type { Call } from '../../operations/operation.js'
+import type { Backdrop } from '../features/backdrop.js'
 import { mapSvg } from '../features/map-svg.js'
 import { commandLine, html, type Html } from './html.js'
 import type { Language } from './media.js'
@@ -26,12 +27,12 @@ const WAYS: readonly Way[] = [
 /** Wide enough for the middle of a city, degrees either side of its home. */
 const AROUND = 0.03
 
-export function landingHtml(call: Call, { home, sample }: Pick<City, 'home' | 'sample'>, lang: Language): Html {
+export function landingHtml(call: Call, { home, sample }: Pick<City, 'home' | 'sample'>, backdrop: Backdrop | undefined, lang: Language): Html {
   const i = lang === 'vi' ? 0 : 1
   const ogc = `${call.base}/ogc`
   return html`<p class="lead">${lang === 'vi' ? 'Thành phố dưới dạng các lớp dữ liệu đồng bộ: đối tượng, ô bản đồ, 3D, địa hình và kịch bản ngập.' : 'The city as synchronised layers: features, tiles, 3D, terrain and flood scenarios.'}
       ${sample ? html`<br><small>${lang === 'vi' ? 'Dữ liệu mẫu, không có thật.' : 'Sample data: none of it is real.'}</small>` : ''}</p>
-    ${mapSvg([], [home.lon - AROUND, home.lat - AROUND / 2, home.lon + AROUND, home.lat + AROUND / 2], { lang, backdrop: `${ogc}/map/tiles/WebMercatorQuad/{z}/{y}/{x}?f=png`, isFrameHidden: true })}
+    ${backdrop ? mapSvg([], [home.lon - AROUND, home.lat - AROUND / 2, home.lon + AROUND, home.lat + AROUND / 2], { lang, backdrops: [backdrop], isFrameHidden: true }) : ''}
     <div class="cards">${WAYS.map(({ title, text, href }) => html`<a class="card" href="${href(call)}"><b>${title[i]}</b><small>${text[i]}</small></a>`)}</div>
     <h2>${lang === 'vi' ? 'Dùng trong GIS' : 'Use it in a GIS'}</h2>
     ${commandLine('QGIS · WFS/OAPIF', ogc)}${commandLine('ArcGIS', `${call.origin}/arcgis/rest/services`)}${commandLine('GDAL', `ogrinfo OAPIF:${ogc}`)}${commandLine('curl', `curl -H 'Accept: application/json' ${ogc}/collections`)}`

@@ -1,4 +1,5 @@
 import type { Operation } from '../../operations/operation.js'
+import { cityBackdrop } from '../features/backdrop.js'
 import { landingHtml } from './landing-html.js'
 import { REL, type Link } from './links.js'
 import { GEOJSON_MEDIA, HTML_MEDIA, JSON_MEDIA, OPENAPI31_MEDIA, OPENAPI_MEDIA } from './media.js'
@@ -33,11 +34,12 @@ export const landingOperations: readonly Operation[] = [
         { href: `${ogc}/processes`, rel: REL.processes, type: JSON_MEDIA.type, title: 'Processes' },
         { href: `${ogc}/jobs`, rel: REL.jobList, type: JSON_MEDIA.type, title: 'Jobs' },
       ]
+      const backdrop = await cityBackdrop(call)
       const description = 'The city as synchronised layers: features, tiles, 3D, terrain and flood scenarios.'
       respond(call, response, {
         title: city.name, crumbs: [['dothi', ogc]], links,
         json: (all) => ({ title: city.name, description, attribution: city.sample ? 'Synthetic sample data' : undefined, links: all }),
-        html: (lang) => landingHtml(call, city, lang),
+        html: (lang) => landingHtml(call, city, backdrop, lang),
         jsonLd: { '@context': 'https://schema.org', '@type': 'DataCatalog', name: city.name, description, url: ogc, encodingFormat: GEOJSON_MEDIA.type },
       })
     },

@@ -8,20 +8,21 @@ import type { Language } from '../common/media.js'
 import { OTHER_FORMATS } from '../formats/index.js'
 import { FORMATS } from '../../export/formats.js'
 import { LICENCES } from '../records/geojson.js'
-import { backdropOf, copyLines } from './items-html.js'
+import type { Backdrop } from './backdrop.js'
+import { copyLines } from './items-html.js'
 import { propertiesOf, storageCrs } from './layers.js'
 import { mapSvg } from './map-svg.js'
 
 const WORDS = {
   vi: {
-    features: 'đối tượng', geometry: 'Hình học', licence: 'Giấy phép', owner: 'Đơn vị quản lý', updated: 'Cập nhật lúc', crs: 'Hệ tọa độ lưu trữ', attribution: 'Ghi công', other: 'Khác', look: 'Xem dữ liệu', empty: 'chưa có dữ liệu',
+    features: 'đối tượng', count: 'Số đối tượng', geometry: 'Hình học', licence: 'Giấy phép', owner: 'Đơn vị quản lý', updated: 'Cập nhật lúc', crs: 'Hệ tọa độ lưu trữ', attribution: 'Ghi công', other: 'Khác', look: 'Xem dữ liệu', empty: 'chưa có dữ liệu',
     catalogue: 'Tìm trong danh mục', schema: 'Lược đồ', queryables: 'Trường lọc được', sortables: 'Trường sắp thứ tự được', vector: 'Ô bản đồ véc-tơ', pictures: 'Ô bản đồ ảnh', style: 'Kiểu hiển thị', map: 'Bản đồ MapLibre', record: 'Siêu dữ liệu',
-    properties: 'Thuộc tính', name: 'Tên trong dữ liệu', title: 'Tên gọi', type: 'Kiểu', unit: 'Đơn vị', values: 'Giá trị', meaning: 'Ý nghĩa', take: 'Tải cả lớp', gis: 'Dùng trong GIS', codes: 'mã', needed: 'bắt buộc', json: 'Văn bản JSON', drag: 'Kéo chuột trên bản đồ để xem đối tượng trong một khung.',
+    properties: 'Thuộc tính', name: 'Tên trong dữ liệu', title: 'Tên gọi', type: 'Kiểu', unit: 'Đơn vị', values: 'Giá trị', meaning: 'Ý nghĩa', take: 'Tải cả lớp', gis: 'Dùng trong GIS', codes: 'mã', needed: 'bắt buộc', characters: 'ký tự', json: 'Văn bản JSON', drag: 'Kéo chuột trên bản đồ để xem đối tượng trong một khung.',
   },
   en: {
-    features: 'features', geometry: 'Geometry', licence: 'Licence', owner: 'Owner', updated: 'Updated', crs: 'Storage CRS', attribution: 'Attribution', other: 'Others', look: 'Look at the data', empty: 'no data yet',
+    features: 'features', count: 'Features', geometry: 'Geometry', licence: 'Licence', owner: 'Owner', updated: 'Updated', crs: 'Storage CRS', attribution: 'Attribution', other: 'Others', look: 'Look at the data', empty: 'no data yet',
     catalogue: 'Search the catalogue', schema: 'Schema', queryables: 'Queryables', sortables: 'Sortables', vector: 'Vector tiles', pictures: 'Map tiles', style: 'Style', map: 'MapLibre map', record: 'Metadata',
-    properties: 'Properties', name: 'Name in the data', title: 'Title', type: 'Type', unit: 'Unit', values: 'Values', meaning: 'Meaning', take: 'Download the layer', gis: 'Use it in a GIS', codes: 'codes', needed: 'required', json: 'The JSON document', drag: 'Drag on the map to see the features in a box.',
+    properties: 'Properties', name: 'Name in the data', title: 'Title', type: 'Type', unit: 'Unit', values: 'Values', meaning: 'Meaning', take: 'Download the layer', gis: 'Use it in a GIS', codes: 'codes', needed: 'required', characters: 'characters', json: 'The JSON document', drag: 'Drag on the map to see the features in a box.',
   },
 } as const
 
@@ -52,18 +53,18 @@ function swatch({ style }: Layer): Html {
 }
 
 /** One layer: what it is, where, what it holds, how to take it along. */
-export function collectionHtml(call: Call, { layer, summary }: ListedLayer, lang: Language): Html {
+export function collectionHtml(call: Call, { layer, summary }: ListedLayer, backdrops: readonly (Backdrop | undefined)[], lang: Language): Html {
   const words = WORDS[lang]
   const own = `${call.base}/ogc/collections/${layer.id}`
   const path = own.slice(call.origin.length)
   return html`<p class="lead">${layer.description[lang]}</p>
     ${chips([[`${words.look} →`, `${own}/items`]])}
     ${factList([
-      [words.features, summary.count.toLocaleString(lang)], [words.geometry, GEOMETRIES[layer.geometry][lang]], [words.updated, summary.updated && timeTag(summary.updated)],
+      [words.count, summary.count.toLocaleString(lang)], [words.geometry, GEOMETRIES[layer.geometry][lang]], [words.updated, summary.updated && timeTag(summary.updated)],
       [words.owner, layer.owner?.[lang]], [words.licence, LICENCES[layer.licence] ? html`<a href="${LICENCES[layer.licence]!}">${layer.licence}</a>` : layer.licence],
       [words.attribution, layer.attribution], [words.crs, storageCrs(layer).title],
     ])}
-    ${summary.bbox ? html`${mapSvg([], summary.bbox, { layer, lang, backdrop: backdropOf(call, layer), hrefOf: (box) => `${own}/items?f=html&bbox=${box.join(',')}` })}<p class="soft">${words.drag}</p>` : ''}
+    ${summary.bbox ? html`${mapSvg([], summary.bbox, { layer, lang, backdrops, hrefOf: (box) => `${own}/items?f=html&bbox=${box.join(',')}` })}<p class="soft drag">${words.drag}</p>` : ''}
     ${chips([
       [words.schema, `${own}/schema?f=html`], [words.queryables, `${own}/queryables?f=html`], [words.sortables, `${own}/sortables?f=html`], [words.vector, `${own}/tiles?f=html`], [words.pictures, `${own}/map/tiles?f=html`], [words.style, `${own}/styles?f=html`],
       [words.map, `${call.origin}/docs/maplibre?style=${path}/styles/default`], ...(layer.threeD ? [['3D Tiles', `${call.base}/3dtiles/${layer.id}/tileset.json`] as const] : []),
@@ -102,6 +103,6 @@ function valuesOf({ codes, min, max, maxLength }: Column, lang: Language): Html 
     const list = html`${entries.map(([code, title], i) => html`${i > 0 ? ' · ' : ''}<code>${code}</code> ${title[lang]}`)}`
     return entries.length <= FEW ? list : html`<details style="margin:0"><summary>${entries.length} ${WORDS[lang].codes}</summary>${list}</details>`
   }
-  if (min !== undefined || max !== undefined) return html`${min?.toLocaleString(lang) ?? '…'} – ${max?.toLocaleString(lang) ?? '…'}`
-  return maxLength === undefined ? html`` : html`≤ ${maxLength}`
+  if (min !== undefined || max !== undefined) return html`${min ?? '…'} – ${max ?? '…'}`
+  return maxLength === undefined ? html`` : html`<small>≤ ${maxLength} ${WORDS[lang].characters}</small>`
 }

@@ -7,6 +7,7 @@ import { linkHeader, REL, type Link } from '../common/links.js'
 import { GEOJSON_MEDIA, HTML_MEDIA, JSON_MEDIA, language, SCHEMA_MEDIA, type Language } from '../common/media.js'
 import { collectionsCrumbs, respond } from '../common/respond.js'
 import { otherCollections } from '../other-collections.js'
+import { cityBackdrop, layerBackdrop } from './backdrop.js'
 import { collectionHtml, collectionsHtml, schemaHtml, schemaTitle } from './collections-html.js'
 import { crssOf, layerOf, layersOf, storageCrs } from './layers.js'
 import { profileLinks, profilesOf } from './profiles.js'
@@ -56,10 +57,11 @@ export async function getCollection(call: Call, response: Response): Promise<voi
   const layer = layerOf(call)
   const summary = await call.app.store.layerSummary(layer, call.branch)
   const own = `${call.base}/ogc/collections/${layer.id}`
+  const backdrops = await Promise.all([cityBackdrop(call), layerBackdrop(call, layer)])
   respond(call, response, {
     title: layer.title[lang], crumbs: collectionsCrumbs(call, lang),
     json: (links) => describe(call, layer, summary, lang, links),
-    html: () => collectionHtml(call, { layer, summary }, lang),
+    html: () => collectionHtml(call, { layer, summary }, backdrops, lang),
     jsonLd: { '@context': 'https://schema.org', '@type': 'Dataset', name: layer.title[lang], description: layer.description[lang], url: own, license: layer.licence, dateModified: summary.updated?.toISOString() },
   })
 }

@@ -9,6 +9,7 @@ import { here, type Link } from '../common/links.js'
 import type { Language } from '../common/media.js'
 import { collectionsCrumbs } from '../common/respond.js'
 import { OTHER_FORMATS } from '../formats/index.js'
+import { cityBackdrop } from './backdrop.js'
 import { crssOf, storeProperties } from './layers.js'
 import { mapSvg, type MapOptions } from './map-svg.js'
 import type { ItemsQuery } from './query.js'
@@ -33,23 +34,23 @@ const WORDS = {
 } as const
 
 /** A page of features: search, map, table, pager, files, and lines to copy into GIS tools. */
-export function itemsPage(call: Call, query: ItemsQuery, features: readonly Feature[], { matched, lang, limit, links }: ItemsPage): string {
+export async function itemsPage(call: Call, query: ItemsQuery, features: readonly Feature[], { matched, lang, limit, links }: ItemsPage): Promise<string> {
   const { layer, properties, crs } = query
   const words = WORDS[lang]
   const items = `${call.base}/ogc/collections/${layer.id}/items`
   const { bbox } = call.params
   const extent = bbox && (call.params['bbox-crs'] === undefined || findCrs(call.params['bbox-crs']) === CRS84) && bbox.length === 4 ? bbox : null
   const drawn = features.map((feature) => ({ ...feature, href: `${items}/${feature.id}`, title: labelOf(layer, feature) }))
-  const options: MapOptions = { crs, layer, lang, hrefOf: (box) => here(call, { bbox: box.join(','), 'bbox-crs': undefined, cursor: undefined }) }
+  const options: MapOptions = { crs, layer, lang, backdrops: [await cityBackdrop(call)], hrefOf: (box) => here(call, { bbox: box.join(','), 'bbox-crs': undefined, cursor: undefined }) }
   return page({
     lang, title: layer.title[lang], otherLanguage: here(call, { lang: lang === 'vi' ? 'en' : 'vi' }), json: here(call, { f: 'json' }), style: STYLE,
     crumbs: [...collectionsCrumbs(call, lang), [layer.title[lang], `${call.base}/ogc/collections/${layer.id}`], [words.items, items]],
     body: html`
-      <p class="soft">${features.length.toLocaleString(lang)}${matched === undefined ? '' : html` ${words.of} ${matched.toLocaleString(lang)}`} ${words.features}</p>
+      <p class="soft">${features.length.toLocaleString(lang)}${matched === undefined || matched === features.length ? '' : html` ${words.of} ${matched.toLocaleString(lang)}`} ${words.features}</p>
       ${searchForm(call, layer, limit, lang)}${conditions(call, layer, lang)}
       ${features.length === 0
         ? html`<p class="empty">${words.none} <a href="${items}?f=html">${words.loosen}</a></p>${extent && mapSvg([], extent, options)}`
-        : html`${mapSvg(drawn, extent, options)}<p class="soft hint">${words.draw}</p>${pager(links, call, lang)}
+        : html`${mapSvg(drawn, extent, options)}<p class="soft hint drag">${words.draw}</p>${pager(links, call, lang)}
           ${table(call, properties, features, items, lang)}${pager(links, call, lang)}`}
       <h2>${words.take}</h2>${downloads(call, layer, lang)}
       <h2>${words.gis}</h2>${copyLines(call, layer)}`,
@@ -57,7 +58,7 @@ export function itemsPage(call: Call, query: ItemsQuery, features: readonly Feat
 }
 
 /** One feature: map and all its properties. */
-export function itemPage(call: Call, { layer, properties, crs }: ItemsQuery, feature: Feature, lang: Language): string {
+export async function itemPage(call: Call, { layer, properties, crs }: ItemsQuery, feature: Feature, lang: Language): Promise<string> {
   const words = WORDS[lang]
   const collection = `${call.base}/ogc/collections/${layer.id}`
   const kept = new Set(storeProperties(layer).map(({ name }) => name))
@@ -66,7 +67,7 @@ export function itemPage(call: Call, { layer, properties, crs }: ItemsQuery, fea
   return page({
     lang, title: labelOf(layer, feature), otherLanguage: here(call, { lang: lang === 'vi' ? 'en' : 'vi' }), json: here(call, { f: 'json' }), style: STYLE,
     crumbs: [...collectionsCrumbs(call, lang), [layer.title[lang], collection], [words.items, `${collection}/items`]],
-    body: html`${feature.geometry ? mapSvg([feature], null, { crs, layer, lang, backdrop: backdropOf(call, layer) }) : html`<p class="soft">${words.noShape}</p>`}
+    body: html`${feature.geometry ? mapSvg([feature], null, { crs, layer, lang, backdrops: [await cityBackdrop(call)] }) : html`<p class="soft">${words.noShape}</p>`}
       <div class="halves"><section><h2>${words.attributes}</h2><div class="scroll"><table><tr><th scope="row">id</th><td class="wrap"><code>${feature.id}</code></td></tr>${rows(properties.filter(({ name }) => !kept.has(name)))}</table></div></section>
       <section><h2>${words.provenance}</h2><div class="scroll"><table>${rows(properties.filter(({ name }) => kept.has(name)))}</table></div>
       ${layer.kind === 'city' ? chips([[words.history, `${collection}/items/${feature.id}/versions`]]) : ''}</section></div>
@@ -169,11 +170,6 @@ function downloads(call: Call, layer: Layer, lang: Language): Html {
   const whole = { limit: undefined, cursor: undefined, sortby: undefined, lang: undefined }
   return html`${chips([...OTHER_FORMATS.map(({ media: { f } }): [string, string, string] => [titleOf(f), here(call, { ...whole, f }), `${layer.id}${FORMATS[f as keyof typeof FORMATS].extension}`]), ['GeoJSON', here(call, { f: 'json' })]])}
     <p class="soft hint">${words.takeHint}</p>`
-}
-
-/** Where the layer's own map is painted. */
-export function backdropOf(call: Call, layer: Layer): string {
-  return `${call.base}/ogc/collections/${layer.id}/map/tiles/WebMercatorQuad/{z}/{y}/{x}?f=png`
 }
 
 /** The lines a GIS person types. */

@@ -6,6 +6,7 @@ import type { Layer, Paint } from '../../../layers/layer.js'
 import { Html, html } from '../common/html.js'
 import type { Language } from '../common/media.js'
 import { colourOf } from '../styles/paint.js'
+import type { Backdrop } from './backdrop.js'
 
 export interface DrawnFeature {
   readonly id: number
@@ -20,8 +21,8 @@ export interface MapOptions {
   readonly crs?: Crs
   /** Gives the colours. */
   readonly layer?: Layer
-  /** Address of a picture tile behind the features, with {z}, {x} and {y}. Not for planes. */
-  readonly backdrop?: string
+  /** What lies under the features, the lowest first; on planes nothing does. */
+  readonly backdrops?: readonly (Backdrop | undefined)[]
   /** The page that shows what lies in a box of degrees; where given, the map has ways to go and a box can be drawn on it. */
   readonly hrefOf?: (box: BBox) => string
   readonly lang?: Language
@@ -36,7 +37,7 @@ const MOST_VERTICES = 60_000
 
 /** `extent`, in degrees, is drawn dashed and, where there are no features, gives the frame. */
 export function mapSvg(features: readonly DrawnFeature[], extent: BBox | null, options: MapOptions = {}): Html {
-  const { crs = CRS84, layer, backdrop, hrefOf, lang = 'en', isFrameHidden = false } = options
+  const { crs = CRS84, layer, backdrops = [], hrefOf, lang = 'en', isFrameHidden = false } = options
   const surface = crs.axes === 'east,north' ? PLANE : crs.axes === 'lat,lon' ? flipped(MERCATOR) : MERCATOR
   const box = framed(features.reduce((all, { geometry }) => widened(all, geometry, surface), extent && surface.isGlobe && features.length === 0 ? boxOf(extent) : null), surface)
   if (!box) return html``
@@ -52,9 +53,9 @@ export function mapSvg(features: readonly DrawnFeature[], extent: BBox | null, o
   })
   const plain = layer && [layer.style.fill, layer.style.line, layer.style.circle].find((paint) => typeof paint === 'string')
   return html`<figure class="mapbox"><style>${new Html(STYLE)}</style>
-<svg class="map" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${lang === 'vi' ? 'Bản đồ' : 'Map'}"${plain ? html` style="--c:${plain as string}"` : ''}${
+<svg class="map" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${lang === 'vi' ? 'Bản đồ' : 'Map'}"${plain ? html` style="--c:${backdrops.length > 0 ? 'var(--act)' : plain as string}"` : ''}${
   hrefOf && surface.isGlobe ? html` data-mercator="${picture.left / RADIUS} ${picture.top / RADIUS} ${picture.scale / RADIUS}" data-items="${hrefOf([0, 0, 0, 0])}"` : ''}>
-${backdrop && surface.isGlobe ? tiles(picture, backdrop) : ''}${grid(picture, surface)}${shapes}${extent && surface.isGlobe && !isFrameHidden ? extentBox(extent, picture) : ''}${scaleBar(picture, surface)}</svg>
+${surface.isGlobe ? backdrops.map((backdrop, i) => backdrop && tiles(picture, backdrop, i < backdrops.length - 1 || features.length > 0)) : ''}${isFrameHidden ? '' : grid(picture, surface)}${shapes}${extent && surface.isGlobe && !isFrameHidden ? extentBox(extent, picture) : ''}${scaleBar(picture, surface)}</svg>
 ${hrefOf && surface.isGlobe ? ways(picture, hrefOf, lang) : ''}${layer ? legend(features, layer, lang) : ''}</figure>`
 }
 
@@ -63,11 +64,11 @@ const STYLE = `
 .map path,.map rect{vector-effect:non-scaling-stroke}.map .area{fill:color-mix(in srgb,var(--c) 78%,transparent);stroke:color-mix(in srgb,var(--c) 62%,#000);stroke-width:1;fill-rule:evenodd}
 .map .line{fill:none;stroke:color-mix(in srgb,var(--c) 88%,#000);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.map .point{fill:none;stroke:color-mix(in srgb,var(--c) 90%,#000);stroke-width:7;stroke-linecap:round}
 .map a:hover path,.map a:focus path{stroke:var(--act)}.map .grid{stroke:var(--ink);opacity:.1;stroke-width:1}.map text{font-size:11px;fill:var(--soft);font-family:inherit}
-.map .extent{fill:none;stroke:var(--act);stroke-dasharray:6 4;stroke-width:1.5}.map .bar{fill:none;stroke:var(--ink);stroke-width:1.5}.map image{opacity:.9}
+.map .extent{fill:none;stroke:var(--act);stroke-dasharray:6 4;stroke-width:1.5}.map .bar{fill:none;stroke:var(--ink);stroke-width:1.5}.map .below{opacity:.55}.map .below~* .area,.map .below~.area{fill:color-mix(in srgb,var(--c) 30%,transparent);stroke:var(--c)}.map .below~* .line,.map .below~.line{stroke:color-mix(in srgb,var(--c) 62%,#000)}.map text{paint-order:stroke;stroke:var(--map);stroke-width:3px}
 .mapbox .ways{position:absolute;top:.7rem;right:.7rem;display:grid;grid-template-columns:repeat(3,2rem);gap:2px;text-align:center}
 .mapbox .ways a{height:2rem;line-height:2rem;background:var(--card);border:1px solid var(--line);border-radius:8px;color:var(--ink)}.mapbox .ways a:hover{border-color:var(--accent);text-decoration:none}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.5rem 0 0;font-size:13px;color:var(--soft)}
-@media (max-width:45rem){.map text{font-size:26px}.mapbox .ways{grid-template-columns:repeat(3,1.8rem)}}@media (prefers-color-scheme:dark){.map image{opacity:.5}.map .area{stroke:color-mix(in srgb,var(--c) 60%,#fff)}}`
+@media (max-width:45rem){.map text{font-size:26px}.mapbox .ways{grid-template-columns:repeat(3,1.8rem)}}@media (prefers-color-scheme:dark){.map image{filter:invert(.88) hue-rotate(180deg)}.map .area{stroke:color-mix(in srgb,var(--c) 60%,#fff)}}`
 
 // ---- the flat surface that is drawn on: metres, or metres of Mercator ----
 
@@ -187,26 +188,31 @@ function scaleBar({ box, scale }: Picture, surface: Surface): Html {
   const metres = scale * (surface.isGlobe ? Math.cos((latitude * Math.PI) / 180) : 1)
   const length = niceStep(metres * 60)
   const width = round(length / metres)
-  return html`<path class="bar" d="M${WIDTH - 16 - width} ${HEIGHT - 20}v6h${width}v-6"/><text x="${WIDTH - 16 - width / 2}" y="${HEIGHT - 22}" text-anchor="middle">${length >= 1000 ? `${length / 1000} km` : `${length} m`}</text>`
+  return html`<path class="bar" d="M${WIDTH - 16 - width} ${HEIGHT - 34}v6h${width}v-6"/><text x="${WIDTH - 16 - width / 2}" y="${HEIGHT - 38}" text-anchor="middle">${length >= 1000 ? `${length / 1000} km` : `${length} m`}</text>`
 }
 
-/** Picture tiles of WebMercatorQuad, as many as lie in the picture and a little around it. */
-function tiles(picture: Picture, template: string): Html {
-  const { box, scale } = picture
+/** The picture tiles that lie in the picture. What something else lies on is paler. */
+function tiles({ box: [west, south, east, north], scale, left, top }: Picture, { template, box, zoom }: Backdrop, isBelow: boolean): Html {
   const world = 2 * Math.PI * RADIUS
-  const z = Math.max(0, Math.min(20, Math.round(Math.log2(world / (scale * 256)))))
+  const z = Math.max(zoom.min, Math.min(zoom.max, Math.round(Math.log2(world / (scale * 256)))))
   const size = world / 2 ** z
-  const column = (mx: number) => Math.floor((mx + world / 2) / size)
-  const row = (my: number) => Math.floor((world / 2 - my) / size)
+  const [column, row] = [(x: number) => Math.floor((x + world / 2) / size), (y: number) => Math.floor((world / 2 - y) / size)]
+  const [minX, minY, maxX, maxY] = boxOf(box)
   const images: Html[] = []
-  for (let r = row(box[3]); r <= row(box[1]); r++) {
-    for (let c = column(box[0]); c <= column(box[2]); c++) {
+  // The picture's element may be wider or higher than the picture.
+  const beside = (east - west) / 8
+  for (let r = row(Math.min(north + beside, maxY)); r <= row(Math.max(south - beside, minY)); r++) {
+    for (let c = column(Math.max(west - beside, minX)); c <= column(Math.min(east + beside, maxX)) && images.length < MOST_TILES; c++) {
       const href = template.replace('{z}', String(z)).replace('{x}', String(c)).replace('{y}', String(r))
-      images.push(html`<image href="${href}" x="${picture.x(c * size - world / 2)}" y="${picture.y(world / 2 - r * size)}" width="${round(size / scale)}" height="${round(size / scale)}"/>`)
+      const [x, y, side] = [(c * size - world / 2 - left) / scale, (top - world / 2 + r * size) / scale, size / scale + 0.4].map(round)
+      images.push(html`<image href="${href}" x="${x}" y="${y}" width="${side}" height="${side}"/>`)
     }
   }
-  return html`<g>${images}</g>`
+  return html`<g${isBelow && new Html(' class="below"')}>${images}</g>`
 }
+
+/** Where a layer has no tiles for such a small scale there would be too many. */
+const MOST_TILES = 40
 
 /** Links to the neighbourhood, nearer and farther. */
 function ways({ box }: Picture, hrefOf: (box: BBox) => string, lang: Language): Html {

@@ -111,10 +111,10 @@ export const html: ItemFormat = {
     const all = links(neighbours(window, batches[0]?.first, last?.last, last?.more ?? false))
     response.setHeader('Link', linkHeader(all.filter(({ rel }) => rel !== 'collection')))
     const features = batches.flatMap(({ text }) => JSON.parse(`[${Buffer.from(text).toString()}]`))
-    sendText(response, 'text/html; charset=utf-8', itemsPage(call, query, features, { matched, lang, limit, links: all }))
+    sendText(response, 'text/html; charset=utf-8', await itemsPage(call, query, features, { matched, lang, limit, links: all }))
   },
-  writeItem: (call, response, { query, row, lang, links }) => {
+  writeItem: async (call, response, { query, row, lang, links }) => {
     response.setHeader('Link', linkHeader(links))
-    sendText(response, 'text/html; charset=utf-8', itemPage(call, query, JSON.parse(row.feature), lang))
+    sendText(response, 'text/html; charset=utf-8', await itemPage(call, query, JSON.parse(row.feature), lang))
   },
 }
