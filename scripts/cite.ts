@@ -40,7 +40,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   }),
   tiles: async () => ({ repository: 'ets-ogcapi-tiles10', tag: '1.2', arguments: ['-h', 'true'], properties: { iut: ogc, noofcollections: '-1', ...await denseTiles() }, skips: [] }),
   processes: async () => ({ repository: 'ets-ogcapi-processes10', tag: '1.3', properties: { iut: ogc, echoprocessid: 'echo', processtestlimit: '10', uselocalschema: 'true' }, skips: [] }),
-  edr: async () => ({ repository: 'ets-ogcapi-edr10', tag: '1.3', properties: { iut: ogc, noofcollections: '-1', apiDefinition: `${ogc}/api?f=json` }, skips: [] }),
+  edr: async () => ({ repository: 'ets-ogcapi-edr10', tag: '1.3', properties: { iut: ogc.replace(/ogc$/, 'edr'), noofcollections: '1000', apiDefinition: `${ogc.replace(/ogc$/, 'edr')}/api?f=json` }, skips: [] }),
 }
 for (const name of chosen) if (!SUITES[name]) stop(`There is no suite “${name}”; there are ${Object.keys(SUITES).join(', ')}.`, 1)
 

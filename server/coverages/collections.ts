@@ -10,7 +10,7 @@ import type { Coverage } from './coverage.js'
 import { crssOf } from './crs.js'
 import { extentIn } from './domain.js'
 import { ELEVATION, elevation } from './elevation.js'
-import { FORMATS, GRID_FORMATS } from './formats.js'
+import { DEFAULT_FORMAT, FORMATS, GRID_FORMATS } from './formats.js'
 import { addressLayer } from './locations.js'
 import { instant } from './query.js'
 import { RUN_DEPTH, RUN_MAXIMUM, runDepth, runIdOf, runMaximum, runsOf, type RunOf } from './runs.js'
@@ -97,7 +97,7 @@ export function describe(call: Call, root: Root, coverage: Coverage, lang: Langu
       ...Object.fromEntries(queries.map(query => {
         const formats = GRIDS.has(query) ? GRID_FORMATS : FORMATS
         return [query, { link: { href: `${here}/${query}`, rel: 'data', title: query, variables: {
-          title: query, query_type: query, output_formats: query === 'locations' ? ['GeoJSON', ...formats.filter(format => format !== 'GeoJSON')] : formats, default_output_format: query === 'locations' ? 'GeoJSON' : formats[0],
+          title: query, query_type: query, output_formats: formats, default_output_format: query === 'locations' ? 'GeoJSON' : DEFAULT_FORMAT,
           crs_details: offered.map(one => ({ crs: one.uri, wkt: one.uri })),
           ...(query === 'radius' && { within_units: LENGTH_UNITS }), ...(query === 'corridor' && { width_units: LENGTH_UNITS, height_units: LENGTH_UNITS }), ...(query === 'cube' && { height_units: ['m'] }),
         } } }]

@@ -2,7 +2,8 @@
 import type { BBox } from '../../core/bbox.js'
 import { CRS84, type Crs } from '../../core/crs.js'
 import { Problem } from '../errors.js'
-import { cellsIn } from '../scenarios/raster.js'
+import { cellsAlong, cellsIn } from '../scenarios/raster.js'
+import { cellAt, type Grid } from '../../simulation/flood/grid.js'
 import type { Coverage, Places } from './coverage.js'
 import { transform, type Transform } from './crs.js'
 
@@ -37,6 +38,11 @@ export type Domain = GridDomain | PointsDomain
 export const MOST_CELLS = 1_000_000
 
 export const sizeOf = (domain: Domain): number => (domain.kind === 'grid' ? domain.cols * domain.rows : domain.x.length)
+
+/** How many places belong to the answer. */
+export function countOf(domain: Domain): number {
+  return domain.kind === 'grid' && domain.inside ? domain.inside.reduce((sum, one) => sum + one, 0) : sizeOf(domain)
+}
 
 export function placesOf(domain: Domain): Places {
   if (domain.kind === 'points') return { crs: domain.crs, x: domain.x, y: domain.y, spacingM: 0 }
@@ -133,22 +139,42 @@ function metresPerUnit(crs: Crs, [, south, , north]: BBox): readonly [east: numb
   return [scale, scale]
 }
 
-/** A polygon's rings of [x, y] in the grid's CRS. */
-export type Polygon = readonly (readonly (readonly [number, number])[])[]
+type Position = readonly [x: number, y: number]
+/** A polygon's rings in the grid's CRS. */
+export type Polygon = readonly (readonly Position[])[]
 
-/** The same grid with only the cells whose middle lies in one of the polygons; of polygons smaller than a cell those with a corner of theirs. */
-export function clippedTo(domain: GridDomain, polygons: readonly Polygon[]): GridDomain {
+/** Cells that lines of one request run through, at most: more are none that people draw. */
+const MOST_CROSSED = 400_000
+
+/**
+ * The same grid with only the cells whose middle lies in one of the polygons, or that one of the lines runs through; of
+ * polygons smaller than a cell those with a corner of theirs.
+ */
+export function clippedTo(domain: GridDomain, polygons: readonly Polygon[], lines: readonly (readonly Position[])[] = []): GridDomain {
   const { x0, y0, dx, dy, cols, rows } = domain
   const inside = new Uint8Array(cols * rows)
   const grid = { rows, cols, cell: 1, origin: [0, 0] as const }
-  const column = (x: number) => (x - x0) / dx + 0.5
-  const row = (y: number) => (y0 - y) / dy + 0.5
-  for (const rings of polygons) cellsIn(grid, rings.map(ring => ring.flatMap(([x, y]) => [column(x), -row(y)])), cell => { inside[cell] = 1 })
-  if (!inside.includes(1)) for (const [outer] of polygons) for (const [x, y] of outer!) {
-    const [col, line] = [Math.floor(column(x)), Math.floor(row(y))]
-    if (col >= 0 && col < cols && line >= 0 && line < rows) inside[line * cols + col] = 1
-  }
+  const inCells = (line: readonly Position[]) => line.flatMap(([x, y]) => [(x - x0) / dx + 0.5, -((y0 - y) / dy + 0.5)])
+  const mark = (cell: number) => { inside[cell] = 1 }
+  for (const rings of polygons) cellsIn(grid, rings.map(inCells), mark)
+  const crossed = lines.map(inCells)
+  if (crossed.reduce((sum, line) => sum + lengthOf(line), 0) > MOST_CROSSED) throw new Problem(413, 'too-large', `The line runs through more than ${MOST_CROSSED.toLocaleString('en')} cells. Ask for a part of it.`)
+  for (const line of crossed) cellsAlong(grid, line, mark)
+  if (!inside.includes(1)) for (const [outer] of polygons) cellsAtCorners(grid, inCells(outer!), mark)
   return { ...domain, inside }
+}
+
+function lengthOf(line: readonly number[]): number {
+  let length = 0
+  for (let i = 2; i < line.length; i += 2) length += Math.hypot(line[i]! - line[i - 2]!, line[i + 1]! - line[i - 1]!)
+  return length
+}
+
+function cellsAtCorners(grid: Grid, ring: readonly number[], visit: (cell: number) => void): void {
+  for (let i = 0; i < ring.length; i += 2) {
+    const cell = cellAt(grid, ring[i]!, ring[i + 1]!)
+    if (cell >= 0) visit(cell)
+  }
 }
 
 /** Places of a line's answer. */
@@ -173,8 +199,6 @@ export function alongLines(coverage: Coverage, crs: Crs, lines: readonly (readon
   })
   return xs.length === 0 ? undefined : { kind: 'points', form: 'line', crs, x: Float64Array.from(xs), y: Float64Array.from(ys) }
 }
-
-type Position = readonly [number, number]
 
 /** The part of a straight piece that lies in a box (Liang and Barsky). */
 export function clipped(from: Position, to: Position, [west, south, east, north]: BBox): [readonly [Position, Position]] | undefined {

@@ -7,7 +7,7 @@ import type { Call } from '../operations/operation.js'
 import { coverageThen, hasRuns } from './collections.js'
 import type { Coverage } from './coverage.js'
 import { transform, wantedCrs } from './crs.js'
-import { alongLines, boxIn, clippedTo, gridOver, type Domain, type GridSize, type PointsDomain } from './domain.js'
+import { alongLines, clipped, clippedTo, gridOver, type Domain, type GridSize, type PointsDomain } from './domain.js'
 import { locationOf } from './locations.js'
 import { quantitiesOf, timesIn, type Query } from './query.js'
 import { around, boxAround, boxOf, metresOf, shapeOf, type Position } from './shapes.js'
@@ -100,9 +100,12 @@ async function within(store: Call['app']['store'], coverage: Coverage, crs: Crs,
   const polygons = await around(store, shape, crs, metres, coverage.bbox)
   if (polygons.length === 0) return undefined
   const project = transform(CRS84, crs)
-  const box = boxIn(boxAround(polygons.flatMap(([outer]) => outer!)) as BBox, project)
-  const grid = gridOver(coverage, crs, box, size)
-  return grid && clippedTo(grid, polygons.map(rings => rings.map(ring => ring.map(([x, y]) => project(x, y) as Position))))
+  const projected = polygons.map(rings => rings.map(ring => ring.map(([x, y]) => project(x, y) as Position)))
+  const grid = gridOver(coverage, crs, boxAround(projected.flatMap(([outer]) => outer!)), size)
+  if (!grid) return undefined
+  const box: BBox = [grid.x0 - grid.dx, grid.y0 - grid.rows * grid.dy, grid.x0 + grid.cols * grid.dx, grid.y0 + grid.dy]
+  const lines = shape.type === 'lines' ? shape.lines.flatMap(line => line.slice(1).flatMap((to, i) => clipped(line[i]!, to, box) ?? [])) : []
+  return clippedTo(grid, projected, lines)
 }
 
 /** `resolution-x` and `resolution-y`: how many positions across; 0 is as fine as the coverage. */

@@ -11,7 +11,7 @@ import type { Answer, Call, Parameter } from '../operations/operation.js'
 import { SingleFlightCache } from '../tiles3d/cache.js'
 import { writeCog, type Band } from './cog.js'
 import { coverageJson } from './coverage-json.js'
-import { sizeOf } from './domain.js'
+import { countOf, sizeOf } from './domain.js'
 import { csv, edrGeoJson } from './other-texts.js'
 import { instant, isOneTime, valuesOf, type Query } from './query.js'
 
@@ -27,9 +27,10 @@ const TEXTS: readonly TextFormat[] = [
 ]
 const MOST_PIXELS = 20_000_000
 
-/** By the names that EDR uses; the first is what those get who take anything. */
-export const FORMATS = TEXTS.map(({ media }) => media.f)
-export const GRID_FORMATS = [...FORMATS, GEOTIFF.f]
+/** By the names that EDR uses. CoverageJSON is what those get who take anything; clients that know two take the last of a list. */
+export const FORMATS = ['CSV', 'GeoJSON', 'CoverageJSON']
+export const GRID_FORMATS = ['GeoTIFF', ...FORMATS]
+export const DEFAULT_FORMAT = COVERAGE_JSON.f
 
 const names = (all: readonly string[]): Parameter => ({
   name: 'f', in: 'query', description: 'Format, instead of the Accept header; json is CoverageJSON.', schema: Type.Union([...all, 'json'].map(name => Type.Literal(name))),
@@ -70,7 +71,7 @@ export async function send(call: Call, response: Response, query: Query | undefi
 }
 
 function refuseTooMany(query: Query, { media: { f }, most, perPlace }: TextFormat): void {
-  const values = sizeOf(query.domain) * (isOneTime(query) ? 1 : query.times.length) * (perPlace ? 1 : query.quantities.length)
+  const values = (perPlace ? countOf(query.domain) : sizeOf(query.domain) * query.quantities.length) * (isOneTime(query) ? 1 : query.times.length)
   if (values > most) throw new Problem(413, 'too-large', `That is ${values.toLocaleString('en')} ${perPlace ? 'lines' : 'values'}; as ${f} an answer has at most ${most.toLocaleString('en')}. Ask for a smaller area, a shorter datetime, a smaller resolution-x and resolution-y${f === 'CoverageJSON' ? '' : ', or for CoverageJSON'}.`)
 }
 
