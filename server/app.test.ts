@@ -74,6 +74,7 @@ t.test('the application over a table of operations', async (t) => {
     t.match(await (await post('', steward)).json(), { status: 400 })
     t.match(await (await post('{"name":', steward)).json(), { status: 400 })
     for (const name of ['"\\u0000"', '"\\ud800"']) t.match(await (await post(`{"name":${name},"kind":"a"}`, steward)).json(), { status: 400, pointer: '/name' }, name)
+    t.match(await (await post('{"name":"x","kind":"a","a\\nb":null}', steward)).json(), { status: 400, detail: /control character/ }, 'which the patterns of schemas would let pass')
     t.match(await (await post(`{"name":${'['.repeat(100)}${']'.repeat(100)},"kind":"a"}`, steward)).json(), { status: 400, detail: /64 levels/ })
     t.equal((await post(`{"name":"${'x'.repeat(600)}","kind":"a"}`, steward)).status, 413)
     t.equal((await post('<a/>', { ...steward, 'Content-Type': 'text/xml' })).status, 415)

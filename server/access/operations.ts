@@ -7,7 +7,7 @@ import { accessLog } from '../store/access-log.js'
 const MOST = 1000
 
 const LOG = json('Entries, newest first.', Type.Object({
-  entries: Type.Array(Type.Object({ id: INTEGER, at: TEXT, subject: TEXT, clearance: TEXT, layer: TEXT, columns: Type.Array(TEXT), operation: TEXT, how: nullable(FREE), purpose: nullable(TEXT) })), links: LINKS,
+  entries: Type.Array(Type.Object({ id: INTEGER, at: TEXT, subject: TEXT, clearance: TEXT, layer: nullable(TEXT), columns: Type.Array(TEXT), operation: TEXT, how: nullable(FREE), purpose: nullable(TEXT) })), links: LINKS,
 }))
 
 export const operations: readonly Operation[] = [

@@ -122,7 +122,11 @@ function refuseUnstorable(value: unknown, pointer = '', depth = 0): void {
     if (/\0|\p{Surrogate}/u.test(value)) throw badBody(`“${cut(pointer)}” holds a character that no text has: a zero byte or half a surrogate pair.`, { pointer })
   } else if (typeof value === 'object' && value !== null) {
     if (depth === MAX_BODY_DEPTH) throw badBody(`The body is nested deeper than ${MAX_BODY_DEPTH} levels.`)
-    for (const [name, member] of Object.entries(value)) refuseUnstorable(member, `${pointer}/${name}`, depth + 1)
+    for (const [name, member] of Object.entries(value)) {
+      // No name of ours has them, and the patterns of schemas for names do not reach beyond the end of a line.
+      if (/[\p{Cc}\u2028\u2029]/u.test(name)) throw badBody(`A member's name holds a control character or a line break.`, { pointer })
+      refuseUnstorable(member, `${pointer}/${name}`, depth + 1)
+    }
   }
 }
 

@@ -27,7 +27,7 @@ export type ExecuteRequest = Static<typeof ExecuteSchema>
 export function executionOf({ outputs, response = 'raw', subscriber }: ExecuteRequest, process: ProcessDefinition, { base, reader }: ExecuteCall): Execution {
   const wanted = Object.entries(outputs ?? {})
   for (const [name, { format }] of wanted) {
-    const output = process.outputs[name]
+    const output = Object.hasOwn(process.outputs, name) ? process.outputs[name] : undefined
     if (!output) throw noSuchOutput(process, name)
     const [asked, given] = [format?.mediaType, output.schema.contentMediaType as string | undefined]
     if (asked && given && plain(asked) !== plain(given)) throw badBody(`The output “${name}” comes as ${given}, not as “${asked.slice(0, 80)}”.`, { pointer: `/outputs/${name}/format/mediaType` })

@@ -48,11 +48,12 @@ export async function outputsOf(process: ProcessDefinition, result: ResultCall, 
 
 /** One output by name. Throws 404 Problems. */
 export async function outputOf(process: ProcessDefinition, name: string, result: ResultCall): Promise<ToldOutput> {
-  const value = await process.outputs[name]?.read(result)
+  const output = Object.hasOwn(process.outputs, name) ? process.outputs[name] : undefined
+  const value = await output?.read(result)
   if (value) return tell(process, name, value, result)
   const names = Object.keys(process.outputs)
   const [near] = nearMisses(name, names)
-  throw notFound(process.outputs[name] ? `The job ${result.job.id} has no “${name}”.` : `The process ${process.id} has no output “${name.slice(0, 60)}”.${near ? ` Did you mean “${near}”?` : ''} There are: ${names.join(', ')}.`)
+  throw notFound(output ? `The job ${result.job.id} has no “${name}”.` : `The process ${process.id} has no output “${name.slice(0, 60)}”.${near ? ` Did you mean “${near}”?` : ''} There are: ${names.join(', ')}.`)
 }
 
 function tell(process: ProcessDefinition, name: string, value: OutputValue, result: ResultCall): ToldOutput {

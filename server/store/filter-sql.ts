@@ -339,7 +339,7 @@ export function boxSql(column: 'geom' | 'geom_3857', box: BBox, srid: 4326 | 385
   if (box.length !== 4 || !box.every(Number.isFinite)) throw badParameter('bbox', 'A box is four finite numbers: west, south, east, north.')
   if (south > north) throw badParameter('bbox', `The box has its south, ${south}, above its north, ${north}.`)
   if (west > east) {
-    if (srid !== 4326) throw badParameter('bbox', `The box has its west, ${west}, beyond its east, ${east}.`)
+    if (srid !== 4326 || west > 180 || east < -180) throw badParameter('bbox', `The box has its west, ${west}, beyond its east, ${east}.`)
     return sql<SqlBool>`(${boxSql(column, [west, south, 180, north], srid, exact)} or ${boxSql(column, [-180, south, east, north], srid, exact)})`
   }
   const geom = sql.ref(`${ROWS}.${column}`)

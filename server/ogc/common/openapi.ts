@@ -67,6 +67,8 @@ export function openApi({ base, branch, collections = [] }: ApiScope, operations
   }
 }
 
+const UNTOLD: NonNullable<Operation['responses']> = { 200: { description: 'The answer.', content: { '*/*': {} } } }
+
 const ITEM_PATH = /^\/ogc\/collections\/\{collectionId\}\/items(\/\{featureId\})?$/
 
 /** The operations on items once for each collection. A path without braces hides the one with them, so all methods come along. */
@@ -119,7 +121,7 @@ function describe(operation: Operation, schemas: SchemaWriter): unknown {
     parameters: (operation.parameters ?? []).map((parameter) => (SHARED.has(parameter) ? { $ref: `#/components/parameters/${SHARED.get(parameter)}` } : describeParameter(parameter, schemas))),
     ...(body && { requestBody: { required: true, content: contentOf(mediaOf(body), schemas) } }),
     responses: {
-      ...mapValues(operation.responses ?? { 200: 'The answer.' }, (answer) => describeAnswer(answer, schemas)),
+      ...mapValues(operation.responses ?? UNTOLD, (answer) => describeAnswer(answer, schemas)),
       ...(operation.method === 'get' && !operation.responses?.[304] && { 304: { $ref: '#/components/responses/NotModified' } }),
       ...Object.fromEntries([...problemsOf(operation).filter((status) => !operation.responses?.[status]), 'default'].map((status) => [status, { $ref: '#/components/responses/Problem' }])),
     },
