@@ -63,6 +63,7 @@ export const EDITS: readonly Parameter[] = [
   ...QUERY.filter(({ name }) => ['where', 'objectIds', 'geometry', 'geometryType', 'spatialRel', 'inSR', 'distance', 'units'].includes(name)),
   text('attachmentIds', 'Attachments to take away, comma-separated.'),
 ]
+export const LOGIN: readonly Parameter[] = [text('username', 'Anything.', 200), text('password', 'One of our tokens.', 200), F]
 export const CLASSIFICATION: readonly Parameter[] = [
   text('classificationDef', 'JSON: uniqueValueDef or classBreaksDef.', 20_000), ...QUERY.filter(({ name }) => ['where', 'lang', 'run'].includes(name)), F,
 ]
