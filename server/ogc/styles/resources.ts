@@ -5,10 +5,12 @@ import type { Layer } from '../../../layers/layer.js'
 import { notFound } from '../../errors.js'
 import type { Call } from '../../operations/operation.js'
 import { tileColumns } from '../../store/tile-columns.js'
-import { commandLine, html, linkList } from '../common/html.js'
+import { commandLine, html, jsonView, linkList } from '../common/html.js'
 import { REL, type Link } from '../common/links.js'
 import { JSON_MEDIA, language, type Language, type Media } from '../common/media.js'
 import { collectionsCrumbs, respond } from '../common/respond.js'
+import { cityBackdrop, layerBackdrop } from '../features/backdrop.js'
+import { pictureMap } from '../features/map-svg.js'
 import { etag, notModified, schemaVersion } from '../features/validator.js'
 import { PNG_TYPE } from '../tiles/map-tile.js'
 import { DEFAULT_STYLE, styledBy, styleDocument, type Styled } from './map-style.js'
@@ -37,10 +39,11 @@ export async function getStyles(call: Call, response: Response): Promise<void> {
     { href: `${href}/metadata?f=json`, rel: 'describedby', type: JSON_MEDIA.type, title: WORDS[lang].metadata },
     ...(await previewOf(call, styled)),
   ]
+  const picture = styled.collection ? await layerBackdrop(call, styled.collection) : await cityBackdrop(call)
   respond(call, response, {
     title: `${WORDS[lang].styles}: ${title}`, crumbs: crumbsOf(call, styled, lang),
     json: (own) => ({ links: own, default: DEFAULT_STYLE, styles: [{ id: DEFAULT_STYLE, title, links }] }),
-    html: () => linkList([[WORDS[lang].style, `${href}?f=html`], [WORDS[lang].metadata, `${href}/metadata?f=html`], [WORDS[lang].demo, demoOf(call, styled)]]),
+    html: () => html`${linkList([[WORDS[lang].style, `${href}?f=html`], [WORDS[lang].metadata, `${href}/metadata?f=html`], [WORDS[lang].demo, demoOf(call, styled)]])}${pictureMap(picture, lang)}`,
   })
 }
 
@@ -58,7 +61,7 @@ export async function getStyle(call: Call, response: Response): Promise<void> {
     json: () => document,
     html: () => html`${linkList([[WORDS[lang].demo, demoOf(call, styled)], [WORDS[lang].metadata, `${href}/metadata`], ['JSON', `${href}?f=${STYLE_MEDIA.f}`]])}
       ${commandLine('MapLibre', `new maplibregl.Map({ container: 'map', style: '${href}' })`)}${commandLine('QGIS', `${href}?f=${STYLE_MEDIA.f}`)}
-      <h2>${WORDS[lang].layers}</h2><div class="scroll"><table>${styled.layers.map((layer) => html`<tr><td>${swatch(layer)}</td><td>${layer.title[lang]}</td><td><code>${layer.id}</code></td></tr>`)}</table></div>`,
+      <h2>${WORDS[lang].layers}</h2><div class="scroll"><table>${styled.layers.map((layer) => html`<tr><td>${swatch(layer)}</td><td>${layer.title[lang]}</td><td><code>${layer.id}</code></td></tr>`)}</table></div>${jsonView(document, 'JSON')}`,
   }, STYLE_MEDIA)
 }
 
@@ -87,7 +90,7 @@ export async function getStyleMetadata(call: Call, response: Response): Promise<
   respond(call, response, {
     title, crumbs: [...crumbsOf(call, styled, lang), [WORDS[lang].styles, `${folderOf(call, styled)}/styles`]], links,
     json: (all) => ({ ...metadata, links: all }),
-    html: () => html`${linkList([[WORDS[lang].style, `${href}?f=html`], [WORDS[lang].demo, demoOf(call, styled)]])}<pre><code>${JSON.stringify(metadata, null, 2)}</code></pre>`,
+    html: () => html`${linkList([[WORDS[lang].style, `${href}?f=html`], [WORDS[lang].demo, demoOf(call, styled)]])}${jsonView(metadata)}`,
   })
 }
 
