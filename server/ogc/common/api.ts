@@ -2,7 +2,7 @@ import { Type, type TSchema } from '@sinclair/typebox'
 import type { Column } from '../../../layers/layer.js'
 import type { Call, Operation } from '../../operations/operation.js'
 import { layersOf, propertiesOf } from '../features/layers.js'
-import { html } from './html.js'
+import { apiHtml, conformanceHtml } from './api-html.js'
 import { HTML_MEDIA, language, negotiate, OPENAPI31_MEDIA, OPENAPI_MEDIA } from './media.js'
 import { openApi, type NamedCollection } from './openapi.js'
 import { F, formats, LANG } from './parameters.js'
@@ -27,10 +27,7 @@ export function apiOperations(others: readonly Operation[]): readonly Operation[
       }
       respond(call, response, {
         title: 'API', crumbs: [['dothi', `${call.base}/ogc`]], json: () => ({}),
-        html: () => html`<p><a href="${call.base}/ogc/api?f=json">OpenAPI 3.0</a> · <a href="${call.base}/ogc/api?f=${OPENAPI31_MEDIA.f}">OpenAPI 3.1</a></p>${byTag(table).map(([tag, operations]) => html`
-          <h2>${tag}</h2><div class="scroll"><table>${operations.map(({ method, path, summary, parameters = [], roles }) => html`<tr>
-            <td><b>${method.toUpperCase()}</b></td><td><code>${path}</code></td><td>${summary}${roles ? html` <small>(${roles.join(', ')})</small>` : ''}</td>
-            <td><small>${parameters.filter((p) => p.in === 'query').map((p) => p.name).join(' ')}</small></td></tr>`)}</table></div>`)}`,
+        html: () => apiHtml(table, call.base),
       }, OPENAPI_MEDIA)
     },
   }
@@ -38,9 +35,9 @@ export function apiOperations(others: readonly Operation[]): readonly Operation[
     id: 'getConformanceDeclaration', method: 'get', path: '/ogc/conformance', branched: true, tags: ['Capabilities'],
     summary: 'Conformance classes that this API implements.', parameters: [F, LANG], responses: { 200: jsonOrPage('The classes.', CONFORMANCE) },
     handler: (call, response) => respond(call, response, {
-      title: 'Conformance', crumbs: [['dothi', `${call.base}/ogc`]],
+      title: language(call.request, call.params.lang) === 'vi' ? 'Lớp tuân thủ' : 'Conformance', crumbs: [['dothi', `${call.base}/ogc`]],
       json: (links) => ({ links, conformsTo }),
-      html: () => html`<ul>${conformsTo.map((uri) => html`<li><code>${uri}</code></li>`)}</ul>`,
+      html: () => conformanceHtml(conformsTo),
     }),
   }
   const table = [...others, api, conformance]
@@ -72,13 +69,4 @@ function typeOf({ type }: Column): TSchema {
     case 'json': return Type.Unknown()
     default: return Type.String(type === 'text' ? {} : { format: type === 'date' ? 'date' : 'date-time' })
   }
-}
-
-function byTag(operations: readonly Operation[]): [string, Operation[]][] {
-  const groups = new Map<string, Operation[]>()
-  for (const operation of operations) {
-    const tag = operation.tags[0] ?? 'Other'
-    groups.set(tag, [...(groups.get(tag) ?? []), operation])
-  }
-  return [...groups]
 }

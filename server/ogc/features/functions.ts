@@ -3,16 +3,16 @@ import type { Response } from 'express'
 import type { Call } from '../../operations/operation.js'
 import { FILTER_FUNCTIONS, type FilterFunction, type Kind } from '../../store/filter-functions.js'
 import { html } from '../common/html.js'
-import type { Language } from '../common/media.js'
+import { language, type Language } from '../common/media.js'
 import { respond } from '../common/respond.js'
 
 const TYPES: Readonly<Record<Kind, string>> = { text: 'string', number: 'number', boolean: 'boolean', date: 'datetime', timestamp: 'datetime', json: 'string', geometry: 'geometry' }
 
 export function getFunctions(call: Call, response: Response): void {
   respond(call, response, {
-    title: 'Functions', crumbs: [['dothi', `${call.base}/ogc`]],
+    title: language(call.request, call.params.lang) === 'vi' ? 'Hàm của bộ lọc' : 'Functions of filters', crumbs: [['dothi', `${call.base}/ogc`]],
     json: links => ({ functions: FILTER_FUNCTIONS.map(each => describe(each, 'en')), links }),
-    html: lang => html`<div class="scroll"><table>${FILTER_FUNCTIONS.map(each => html`<tr><td><code>${signature(each)}</code></td><td>${each.description[lang]}</td></tr>`)}</table></div>`,
+    html: lang => html`<div class="scroll"><table>${FILTER_FUNCTIONS.map(each => html`<tr><td><code>${signature(each)}</code></td><td class="wrap">${each.description[lang]}</td></tr>`)}</table></div>`,
   })
 }
 

@@ -64,7 +64,7 @@ const STYLE = `
 .map path,.map rect{vector-effect:non-scaling-stroke}.map .area{fill:color-mix(in srgb,var(--c) 78%,transparent);stroke:color-mix(in srgb,var(--c) 62%,#000);stroke-width:1;fill-rule:evenodd}
 .map .line{fill:none;stroke:color-mix(in srgb,var(--c) 88%,#000);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.map .point{fill:none;stroke:color-mix(in srgb,var(--c) 90%,#000);stroke-width:7;stroke-linecap:round}
 .map a:hover path,.map a:focus path{stroke:var(--act)}.map .grid{stroke:var(--ink);opacity:.1;stroke-width:1}.map text{font-size:11px;fill:var(--soft);font-family:inherit}
-.map .extent{fill:none;stroke:var(--act);stroke-dasharray:6 4;stroke-width:1.5}.map .bar{fill:none;stroke:var(--ink);stroke-width:1.5}.map .below{opacity:.55}.map .below~* .area,.map .below~.area{fill:color-mix(in srgb,var(--c) 30%,transparent);stroke:var(--c)}.map .below~* .line,.map .below~.line{stroke:color-mix(in srgb,var(--c) 62%,#000)}.map text{paint-order:stroke;stroke:var(--map);stroke-width:3px}
+.map .extent{fill:none;stroke:var(--act);stroke-dasharray:6 4;stroke-width:1.5}.map .bar{fill:none;stroke:var(--ink);stroke-width:1.5}.map .below{opacity:.55}.map .below~* .area,.map .below~.area{fill:color-mix(in srgb,var(--c) 20%,transparent);stroke:var(--c)}.map .below~* .line,.map .below~.line{stroke:color-mix(in srgb,var(--c) 62%,#000)}.map text{paint-order:stroke;stroke:var(--map);stroke-width:3px}
 .mapbox .ways{position:absolute;top:.7rem;right:.7rem;display:grid;grid-template-columns:repeat(3,2rem);gap:2px;text-align:center}
 .mapbox .ways a{height:2rem;line-height:2rem;background:var(--card);border:1px solid var(--line);border-radius:8px;color:var(--ink)}.mapbox .ways a:hover{border-color:var(--accent);text-decoration:none}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.5rem 0 0;font-size:13px;color:var(--soft)}
@@ -209,6 +209,11 @@ function tiles({ box: [west, south, east, north], scale, left, top }: Picture, {
     }
   }
   return html`<g${isBelow && new Html(' class="below"')}>${images}</g>`
+}
+
+/** What picture tiles show, the whole of it. */
+export function pictureMap(backdrop: Backdrop | undefined, lang: Language): Html {
+  return backdrop ? mapSvg([], backdrop.box, { backdrops: [backdrop], isFrameHidden: true, lang }) : html``
 }
 
 /** Where a layer has no tiles for such a small scale there would be too many. */

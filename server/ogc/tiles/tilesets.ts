@@ -8,11 +8,13 @@ import { notFound } from '../../errors.js'
 import type { Call } from '../../operations/operation.js'
 import { generalises } from '../../store/generalised.js'
 import { tileColumns } from '../../store/tile-columns.js'
-import { commandLine, html, linkList } from '../common/html.js'
+import { commandLine, html, jsonView, linkList } from '../common/html.js'
 import { here, REL, type Link } from '../common/links.js'
 import { JSON_MEDIA, language, type Language } from '../common/media.js'
 import { collectionsCrumbs, respond, sendText, vary } from '../common/respond.js'
+import { cityBackdrop, layerBackdrop } from '../features/backdrop.js'
 import { layerOf } from '../features/layers.js'
+import { pictureMap } from '../features/map-svg.js'
 import { schemaVersion, etag, notModified } from '../features/validator.js'
 import { layersNamed, MVT_TYPE, reachOf, selectedLayers } from './get-tile.js'
 import { gridNamed, gridsOf } from './grids.js'
@@ -56,11 +58,12 @@ export async function getTilesets(call: Call, response: Response, tiling: Tiling
   const lang = language(call.request, call.params.lang)
   const source = await sourceOf(call, tiling, lang)
   const grids = await gridsOf(call.app.store)
+  const picture = tiling.of === 'collection' ? await layerBackdrop(call, source.layers[0]!) : await cityBackdrop(call)
   respond(call, response, {
     title: `${TITLES[tiling.as][lang]}: ${source.title}`, crumbs: collectionsCrumbs(call, lang),
     json: (links) => ({ links, tilesets: grids.map((grid) => tileset(call, source, grid, [])) }),
     html: () => html`${linkList([...grids.map((grid): [string, string, string] => [grid.id, `${source.href}/${grid.id}?f=html`, definitionOf(grid, call.base).title]), ...(tiling.as === 'vector' ? [['TileJSON', tileJsonHref(source)] as const] : [])])}
-      ${tiling.as === 'vector' && commandLine('XYZ', xyzTemplate(call, source))}${commandLine('OGC', tileTemplate(source, WEB_MERCATOR))}`,
+      ${tiling.as === 'vector' && commandLine('XYZ', xyzTemplate(call, source))}${commandLine('OGC', tileTemplate(source, WEB_MERCATOR))}${pictureMap(picture, lang)}`,
   })
 }
 
@@ -72,7 +75,7 @@ export async function getTileset(call: Call, response: Response, tiling: Tiling)
   respond(call, response, {
     title: source.title, crumbs: [...collectionsCrumbs(call, lang), [TITLES[tiling.as][lang], source.href]],
     json: (links) => tileset(call, source, grid, links),
-    html: () => html`${tiling.as === 'vector' && grid === WEB_MERCATOR && commandLine('XYZ', xyzTemplate(call, source))}${commandLine('OGC', tileTemplate(source, grid))}<pre><code>${JSON.stringify(tileset(call, source, grid, []), null, 2)}</code></pre>`,
+    html: () => html`${tiling.as === 'vector' && grid === WEB_MERCATOR && commandLine('XYZ', xyzTemplate(call, source))}${commandLine('OGC', tileTemplate(source, grid))}${jsonView(tileset(call, source, grid, []))}`,
   })
 }
 
@@ -142,12 +145,14 @@ async function refuseOtherGrids({ app, params: { tileMatrixSetId: id } }: Call):
     throw notFound(`TileJSON has no words for ${id}: it stands for ${WEB_MERCATOR.id} only. The tile set’s own metadata is one step up.`)
 }
 
+const GRIDS = { vi: 'Lưới ô bản đồ', en: 'Tile matrix sets' } as const
+
 /** `/tileMatrixSets` and `/tileMatrixSets/{tileMatrixSetId}`. */
 export async function getMatrixSets(call: Call, response: Response): Promise<void> {
   const sets = (await gridsOf(call.app.store)).map((grid) => definitionOf(grid, call.base))
   const href = (id: string) => `${call.base}/ogc/tileMatrixSets/${id}`
   respond(call, response, {
-    title: 'Tile matrix sets', crumbs: [['dothi', `${call.base}/ogc`]],
+    title: GRIDS[language(call.request, call.params.lang)], crumbs: [['dothi', `${call.base}/ogc`]],
     json: (links) => ({ links, tileMatrixSets: sets.map(({ id, title, uri, crs }) => ({ id, title, uri, crs, links: [{ href: `${href(id)}?f=json`, rel: 'self', type: JSON_MEDIA.type, title: id }] })) }),
     html: () => linkList(sets.map(({ id, title }) => [id, href(id), title])),
   })
@@ -157,9 +162,9 @@ export async function getMatrixSet(call: Call, response: Response): Promise<void
   const set = definitionOf(await gridNamed(call.app.store, call.params.tileMatrixSetId), call.base)
   const unit = set.crs === CRS84_URI ? '°' : 'm'
   respond(call, response, {
-    title: set.id, crumbs: [['dothi', `${call.base}/ogc`], ['Tile matrix sets', `${call.base}/ogc/tileMatrixSets`]],
+    title: set.id, crumbs: [['dothi', `${call.base}/ogc`], [GRIDS[language(call.request, call.params.lang)], `${call.base}/ogc/tileMatrixSets`]],
     json: (links) => ({ ...set, links }),
-    html: () => html`<p>${set.title} · <code>${set.crs}</code></p><div class="scroll"><table><tr><th>z</th><th>1 :</th><th>${unit} / px</th><th>n</th></tr>${set.tileMatrices.map((m) => html`<tr>
+    html: () => html`<p>${set.title} · <code>${set.crs}</code></p><div class="scroll"><table><tr><th>z</th><th class="n">1 :</th><th class="n">${unit} / px</th><th class="n">n</th></tr>${set.tileMatrices.map((m) => html`<tr>
       <td>${m.id}</td><td class="n">${Math.round(m.scaleDenominator).toLocaleString('en')}</td><td class="n">${m.cellSize.toPrecision(6)}</td><td class="n">${m.matrixWidth.toLocaleString('en')} × ${m.matrixHeight.toLocaleString('en')}</td></tr>`)}</table></div><p><a href="${here(call, { f: 'json' })}">JSON</a></p>`,
   })
 }
