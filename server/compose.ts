@@ -27,6 +27,7 @@ import { operations as jobOperations } from './operations/operations.js'
 import { operations as ogcOperations } from './ogc/operations.js'
 import { registerJobs as registerTileJob } from './ogc/tiles/jobs.js'
 import { start as startQuality } from './quality/background.js'
+import { startCallbacks } from './processes/callbacks.js'
 import { registerJobs as registerProcessJobs } from './processes/jobs.js'
 import { operations as processOperations } from './processes/operations.js'
 import { registerJobs as registerQualityJobs } from './quality/jobs.js'
@@ -142,6 +143,6 @@ async function isUntouched(store: Store): Promise<boolean> {
 
 /** What begins by itself once the city can be seen. */
 export async function ready(backend: Backend, config: Config): Promise<void> {
-  backend.services.push(startCells(backend), startTrees(backend), startQuality(backend), startScheduler({ ...backend, config }), startFederation(backend), startWebhooks(backend))
+  backend.services.push(startCells(backend), startTrees(backend), startQuality(backend), startScheduler({ ...backend, config }), startFederation(backend), startWebhooks(backend), startCallbacks(backend, config))
   await ensureSampleRun(backend)
 }

@@ -4,6 +4,7 @@
  *   request ─▶ plan (what of which layer) ─▶ rows (a cursor in the database) ─▶ format (chunks of a file) ─▶ socket, file or zip
  */
 import type { City } from '../../core/city.js'
+import type { GeoJsonGeometry } from '../../core/filter/ast.js'
 import type { Column, Layer } from '../../layers/layer.js'
 import type { ItemsPage } from '../ogc/features/formats.js'
 import type { ItemsQuery } from '../ogc/features/query.js'
@@ -17,6 +18,8 @@ export interface LayerPlan {
   readonly srid: number
   /** Where not all that the query finds is wanted: a window of its order. */
   readonly page?: Pick<ItemsPage, 'window' | 'limit'>
+  /** Geometry is cut at the edge of this area; what stands up from its footprint stays whole. */
+  readonly cutAt?: GeoJsonGeometry
 }
 
 /** How rows bring their geometry: as bytes, or as text that PostGIS has written. */
@@ -90,3 +93,6 @@ export function solidLoss({ layer }: LayerPlan): readonly string[] {
 
 /** Has the layer a column of this type among those exported? */
 export const hasType = ({ columns }: LayerPlan, ...types: readonly Column['type'][]) => columns.some(({ type }) => types.includes(type))
+
+/** Whether `cutAt` changes the geometry of a layer at all. */
+export const isCut = ({ geometry, threeD }: Layer) => (geometry === 'line' || geometry === 'polygon') && threeD?.form !== 'extrude'

@@ -4,7 +4,7 @@ import type { Column } from '../../layers/layer.js'
 import type { Database } from '../store/database.js'
 import type { Reader, Store, View } from '../store/store.js'
 import { SIMULATION_LABEL } from '../../simulation/manifest.js'
-import type { ExportRow, GeometryEncoding, LayerPlan, RowOptions } from './export.js'
+import { isCut, type ExportRow, type GeometryEncoding, type LayerPlan, type RowOptions } from './export.js'
 
 /** About as much is fetched at once, so that a layer of large polygons costs no more memory than one of points. */
 const BATCH_BYTES = 2 * 2 ** 20
@@ -96,7 +96,7 @@ function valueSql({ name, type }: Column): RawBuilder<unknown> {
 const DIGITS = sql.lit(15)
 
 function encoded(plan: LayerPlan, encoding: GeometryEncoding): RawBuilder<unknown> {
-  const shape = geometrySql(plan)
+  const shape = cut(plan, geometrySql(plan))
   switch (encoding) {
     case 'wkb': return sql`st_asbinary(${shape}, 'NDR')`
     case 'envelope': return sql`st_asbinary(st_envelope(${shape}), 'NDR')`
@@ -118,6 +118,14 @@ function geometrySql({ layer, srid }: LayerPlan): RawBuilder<unknown> {
     case layer.surveyed?.srid: return sql`coalesce(v.geom_native, st_transform(v.geom, ${sql.lit(srid)}))`
     default: return sql`st_transform(v.geom, ${sql.lit(srid)})`
   }
+}
+
+/** The part within `cutAt`, of the layer's own kind of geometry; null where only an edge is shared. */
+function cut({ layer, srid, cutAt }: LayerPlan, shape: RawBuilder<unknown>): RawBuilder<unknown> {
+  if (!cutAt || !isCut(layer)) return shape
+  const area = sql`st_transform(st_setsrid(st_geomfromgeojson(${JSON.stringify(cutAt)}::text), 4326), ${sql.lit(srid)})`
+  const part = sql`st_multi(st_collectionextract(st_intersection(${shape}, ${area}), ${sql.lit(layer.geometry === 'line' ? 2 : 3)}))`
+  return sql`(select case when st_coveredby(${shape}, ${area}) then ${shape} when st_isempty(p.part) then null else p.part end from (select ${part} as part) as p)`
 }
 
 /** RFC 7946 wants outer rings counter-clockwise. PostGIS turns lines round too, whose direction means something. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Type, type TSchema } from '@sinclair/typebox'
 import { badBody, Problem } from '../errors.js'
 import type { JobContext, Jobs } from '../operations/jobs.js'
+import { BoxSchema } from './box.js'
 import type { ProcessDefinition, ProcessInput, ProcessOutput } from './process.js'
 
 export const ECHO = 'echo'
@@ -12,18 +13,11 @@ const MOST_BYTES = 100_000
 const MOST_PUBLIC = 20
 const KEPT = 500
 
-const Box = Type.Unsafe<object>({
-  allOf: [{ format: 'ogc-bbox' }, {
-    type: 'object', required: ['bbox'], additionalProperties: false,
-    properties: { bbox: { type: 'array', items: { type: 'number' }, minItems: 4, maxItems: 6 }, crs: { type: 'string', maxLength: 200, default: 'http://www.opengis.net/def/crs/OGC/1.3/CRS84' } },
-  }],
-})
-
 const values: Readonly<Record<string, readonly [schema: TSchema, titles: readonly [vi: string, en: string], descriptions: readonly [vi: string, en: string]]>> = {
   message: [Type.String({ maxLength: 10_000 }), ['Lời nhắn', 'Message'], ['Một đoạn chữ.', 'Some text.']],
   number: [Type.Number(), ['Số', 'Number'], ['Một con số.', 'A number.']],
   numbers: [Type.Array(Type.Integer(), { maxItems: 1000 }), ['Các số nguyên', 'Integers'], ['Một danh sách số nguyên.', 'A list of integers.']],
-  box: [Box, ['Khung', 'Box'], ['Khung bao: tây, nam, đông, bắc.', 'A bounding box: west, south, east, north.']],
+  box: [BoxSchema, ['Khung', 'Box'], ['Khung bao: tây, nam, đông, bắc.', 'A bounding box: west, south, east, north.']],
   anything: [Type.Unsafe({ oneOf: [{ type: 'string', maxLength: 10_000 }, { type: 'object' }] }), ['Bất kỳ', 'Anything'], ['Chữ hoặc một đối tượng JSON.', 'Text, or a JSON object.']],
   picture: [Type.String({ contentEncoding: 'base64', contentMediaType: 'image/tiff; application=geotiff', maxLength: MOST_BYTES }), ['Ảnh', 'Picture'], ['Các byte của một GeoTIFF, viết bằng base64.', 'The bytes of a GeoTIFF, in base64.']],
 }

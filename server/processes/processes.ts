@@ -1,11 +1,14 @@
 /** The processes that there are; another part adds its own here. */
 import { nearMisses } from '../../core/text.js'
 import { Problem } from '../errors.js'
+import { check } from './check.js'
+import { clipExport } from './clip-export.js'
 import { echo } from './echo.js'
 import { flood } from './flood.js'
+import { impact } from './impact.js'
 import type { ProcessDefinition } from './process.js'
 
-export const PROCESSES: readonly ProcessDefinition[] = [flood, echo]
+export const PROCESSES: readonly ProcessDefinition[] = [flood, impact, clipExport, check, echo]
 
 /** The process whose jobs are of this kind. */
 export const findProcess = (id: string): ProcessDefinition | undefined => PROCESSES.find(process => process.id === id)

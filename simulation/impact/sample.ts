@@ -52,7 +52,8 @@ export function atPoint(flood: Flood, x: number, y: number): Wetness | null {
 /** Whether a cell can speak for its place: computed, and land. */
 const speaks = ({ peaks, permanent }: Flood, cell: number) => cell >= 0 && !Number.isNaN(peaks.depth[cell]!) && !permanent?.[cell]
 
-function worst(flood: Flood, cells: Iterable<number>): Wetness | null {
+/** The worst of some cells; null where none of them is computed land. */
+export function worst(flood: Flood, cells: Iterable<number>): Wetness | null {
   const { peaks } = flood
   let depth = -1, arrival01 = Infinity, arrival03 = Infinity, duration01 = 0, duration03 = 0
   for (const cell of cells) {
