@@ -102,7 +102,7 @@ function canSudo() {
 
 // ---- build -------------------------------------------------------------------------------------------------------
 
-const SOURCES = ['core', 'layers', 'simulation', 'server', 'fixtures', 'scripts', 'bench', 'viewer', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
+const SOURCES = ['core', 'layers', 'simulation', 'server', 'fixtures', 'conformance', 'scripts', 'bench', 'viewer', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 const NOT_SOURCES = new Set(['node_modules', 'dist', 'screenshots', 'latest.json'])
 
 /** Compiles what has changed since the last build: the server's side, the viewer, or nothing. */

@@ -81,5 +81,5 @@ function report(file, { code, output, seconds, passed, failed, skipped }) {
 function testFiles() {
   const below = dir => readdirSync(dir, { withFileTypes: true }).flatMap(entry =>
     entry.isDirectory() ? (['node_modules', 'dist'].includes(entry.name) ? [] : below(join(dir, entry.name))) : entry.name.endsWith('.test.ts') ? [join(dir, entry.name)] : [])
-  return ['core', 'layers', 'simulation', 'server', 'fixtures', 'viewer', 'scripts', 'bench'].filter(dir => existsSync(dir)).flatMap(below)
+  return ['core', 'layers', 'simulation', 'server', 'fixtures', 'conformance', 'viewer', 'scripts', 'bench'].filter(dir => existsSync(dir)).flatMap(below)
 }

@@ -28,6 +28,8 @@ export interface ItemsQuery {
   readonly properties: readonly Column[]
   /** True where every present row of the branch matches, so that the layer's summary knows the count. */
   readonly whole: boolean
+  /** The filter looks beyond the layer's rows: at the clock, or at runs. */
+  readonly dependsOnMore?: boolean
   /** Order of the rows, before their ids. */
   readonly sort?: readonly SortKey[]
   /** The one feature that is wanted. */
@@ -58,7 +60,7 @@ export async function itemsQuery(call: QueryCall, layer: Layer): Promise<ItemsQu
   const attributes = new Set(layer.columns.map(({ name }) => name))
   const wanted = new Set([...properties, ...sort].map(({ name }) => name))
   return {
-    layer, properties, since, sort, skipsGeometry: params.skipGeometry === true, profiles: profilesOf(params.profile),
+    layer, properties, since, sort, dependsOnMore: looksBeyond(where), skipsGeometry: params.skipGeometry === true, profiles: profilesOf(params.profile),
     crs: crsOf(params.crs, 'crs', layer),
     view: {
       layer, branch, asOf, reader, where,
@@ -69,6 +71,13 @@ export async function itemsQuery(call: QueryCall, layer: Layer): Promise<ItemsQu
     whole: layer.kind !== 'report' && !where && !box && !since && asOf === 'now' && params.run === undefined,
   }
 }
+
+/** The AST is plain values: what has a call is a function's. */
+function looksBeyond(part: unknown): boolean {
+  if (typeof part !== 'object' || part === null) return false
+  return ('call' in part && BEYOND.has(String(part.call).toLowerCase())) || Object.values(part).some(looksBeyond)
+}
+const BEYOND: ReadonlySet<string> = new Set(['now', 'flooddepth'])
 
 export function crsOf(name: string | undefined, parameter: string, layer: Layer): Crs {
   if (name === undefined) return CRS84
@@ -155,18 +164,31 @@ function readJson(text: string): unknown {
   }
 }
 
-/** Geometry literals of the filter, brought to CRS84. */
+/** Geometry literals of the filter, brought to CRS84. What lies nowhere on earth is refused, as the standard wants. */
 async function inCrs84(call: QueryCall, filter: Filter, crs: Crs): Promise<Filter> {
-  if (crs.uri === CRS84.uri) return filter
   return await convert(filter) as Filter
 
   /** The AST is plain values: what has a box or a shape is a geometry. */
   async function convert(part: unknown): Promise<unknown> {
     if (Array.isArray(part)) return Promise.all(part.map(convert))
     if (typeof part !== 'object' || part === null) return part
-    if ('bbox' in part || 'geojson' in part) return literalInCrs84(call, part as GeometryLiteral, crs, 'filter')
+    if ('bbox' in part || 'geojson' in part) return onEarth(crs.uri === CRS84.uri ? part as GeometryLiteral : await literalInCrs84(call, part as GeometryLiteral, crs, 'filter'))
     return Object.fromEntries(await Promise.all(Object.entries(part).map(async ([name, value]) => [name, await convert(value)] as const)))
   }
+}
+
+function onEarth(geometry: GeometryLiteral): GeometryLiteral {
+  const check = ([lon, lat]: readonly number[]) => {
+    if (Math.abs(lon!) > 180 || Math.abs(lat!) > 90) throw badParameter('filter', `The filter's position ${lon} ${lat} lies nowhere on earth: longitudes are from −180 to 180, latitudes from −90 to 90, in this order unless filter-crs says otherwise.`)
+  }
+  const walk = (part: unknown): void => {
+    if (!Array.isArray(part)) return
+    if (typeof part[0] === 'number') check(part as number[])
+    else part.forEach(walk)
+  }
+  if ('bbox' in geometry) { check(geometry.bbox.slice(0, 2)); check(geometry.bbox.slice(2)) }
+  else for (const { coordinates } of geometry.geojson.geometries ?? [geometry.geojson]) walk(coordinates)
+  return geometry
 }
 
 export async function literalInCrs84(call: QueryCall, geometry: GeometryLiteral, crs: Crs, parameter: string): Promise<GeometryLiteral> {
