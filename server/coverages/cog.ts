@@ -56,14 +56,14 @@ function halved({ values, cols, rows }: Raster): Raster {
   return { values: half, cols: wide, rows: high }
 }
 
-async function tilesOf({ values, cols, rows }: Raster): Promise<Buffer[]> {
-  const tiles: Buffer[] = []
+function tilesOf({ values, cols, rows }: Raster): Promise<Buffer[]> {
+  const tiles: Promise<Buffer>[] = []
   for (let top = 0; top < rows; top += TILE) for (let left = 0; left < cols; left += TILE) {
     const tile = new Float32Array(TILE * TILE).fill(NaN)
     for (let row = top; row < Math.min(rows, top + TILE); row++) tile.set(values.subarray(row * cols + left, row * cols + Math.min(cols, left + TILE)), (row - top) * TILE)
-    tiles.push(await deflated(new Uint8Array(tile.buffer), { level: 6 }))
+    tiles.push(deflated(new Uint8Array(tile.buffer), { level: 4 }))
   }
-  return tiles
+  return Promise.all(tiles)
 }
 
 // ── The file ─────────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,7 @@
 /** CoverageJSON 1.0 (OGC 21-069r2), written as it is made. */
 import { setImmediate as breathe } from 'node:timers/promises'
 import type { Crs } from '../../core/crs.js'
-import { both, instant, isOneTime, rounded, valuesOf, type Query } from './query.js'
+import { both, instant, isOneTime, valuesOf, type Query } from './query.js'
 
 /** Numbers that become text in one go. */
 const SLICE = 1 << 15
@@ -43,10 +43,16 @@ function texts(numbers: Float32Array): string {
   const parts = new Array<string>(numbers.length)
   for (let i = 0; i < numbers.length; i++) {
     const value = numbers[i]!
-    parts[i] = value === 0 ? '0' : value !== value ? 'null' : String(rounded(value))
+    parts[i] = value !== value ? 'null' : textOf(Math.round(value * 1000))
   }
   return parts.join(',')
 }
+
+/** Millimetres as metres. Depths are few and come again and again. */
+function textOf(mm: number): string {
+  return mm >= 0 && mm < DEPTHS.length ? (DEPTHS[mm] ??= String(mm / 1000)) : String(mm / 1000 || 0)
+}
+const DEPTHS = new Array<string | undefined>(1 << 16)
 
 function axesOf({ domain, times, ...query }: Query): { axisNames: string[]; shape: number[] } {
   if (domain.kind === 'grid') return { axisNames: ['t', 'y', 'x'], shape: [times.length, domain.rows, domain.cols] }

@@ -21,11 +21,11 @@ const COVERAGE_JSON: Media = { f: 'CoverageJSON', type: 'application/vnd.cov+jso
 const GEOTIFF: Media = { f: 'GeoTIFF', type: 'image/tiff; application=geotiff' }
 
 const TEXTS: readonly TextFormat[] = [
-  { media: COVERAGE_JSON, most: 20_000_000, write: coverageJson, perPlace: false },
+  { media: COVERAGE_JSON, most: 40_000_000, write: coverageJson, perPlace: false },
   { media: { f: 'GeoJSON', type: 'application/geo+json' }, most: 50_000, write: edrGeoJson, perPlace: true },
   { media: { f: 'CSV', type: 'text/csv' }, most: 5_000_000, write: csv, perPlace: true },
 ]
-const MOST_PIXELS = 20_000_000
+const MOST_PIXELS = 40_000_000
 
 /** By the names that EDR uses. CoverageJSON is what those get who take anything; clients that know two take the last of a list. */
 export const FORMATS = ['CSV', 'GeoJSON', 'CoverageJSON']

@@ -2,7 +2,7 @@
 import { promisify } from 'node:util'
 import { inflate } from 'node:zlib'
 import { sql } from 'kysely'
-import { dequantise } from '../../simulation/flood/frame.js'
+import { NOT_COMPUTED } from '../../simulation/flood/frame.js'
 import { cellAt } from '../../simulation/flood/grid.js'
 import type { RunManifest } from '../../simulation/manifest.js'
 import type { Localized } from '../../layers/layer.js'
@@ -63,7 +63,7 @@ export async function runDepth(store: Store, reader: Reader, branch: Branch, run
     title: { vi: 'Độ sâu ngập theo thời gian', en: 'Flood depth over time' },
     quantities: [DEPTH],
     times: found.times.map(seconds => start + seconds * 1000),
-    open: over(store, found, async (_, time) => dequantise(as(Uint16Array, await inflated(await frame(store, reader, found.id, time))))),
+    open: over(store, found, async (_, time) => as(Uint16Array, await inflated(await frame(store, reader, found.id, time)))),
   }
 }
 
@@ -79,8 +79,7 @@ export async function runMaximum(store: Store, reader: Reader, branch: Branch, r
     times: [Date.parse(found.start) + found.duration * 1000],
     open: over(store, found, async name => {
       const { type, data } = await peak(store, reader, found.id, PEAKS.find(kept => GREATEST[kept].name === name)!)
-      const bytes = await inflated(data)
-      return type === 'uint16' ? dequantise(as(Uint16Array, bytes)) : as(Float32Array, bytes)
+      return as<Uint16Array | Float32Array>(type === 'uint16' ? Uint16Array : Float32Array, await inflated(data))
     }),
   }
 }
@@ -96,16 +95,27 @@ async function common(store: Store, { id, title, label, grid, state, complete, t
   }
 }
 
-/** Values of the cells that places lie in. */
-function over(store: Store, { grid }: RunManifest, cells: ValuesAt): Coverage['open'] {
-  return async (places: Places) => {
+/** What a run keeps of one time: whole millimetres of depth, or numbers as they are. */
+type Cells = Uint16Array | Float32Array
+
+/** Values of the cells that places lie in: the rest of the cells is not looked at. */
+function over(store: Store, { grid }: RunManifest, cells: (quantity: string, time: number) => Promise<Cells>): Coverage['open'] {
+  return async (places: Places): Promise<ValuesAt> => {
     const { x, y } = placesIn(await crsOf(store, grid.crs), places)
-    const at = Int32Array.from(x, (east, i) => cellAt(grid, east, y[i]!))
-    return async (name, time) => {
-      const values = await cells(name, time)
-      return Float32Array.from(at, cell => (cell < 0 ? NaN : values[cell]!))
-    }
+    const at = new Int32Array(x.length)
+    for (let i = 0; i < at.length; i++) at[i] = cellAt(grid, x[i]!, y[i]!)
+    return async (name, time) => valuesAt(await cells(name, time), at)
   }
+}
+
+function valuesAt(cells: Cells, at: Int32Array): Float32Array {
+  const values = new Float32Array(at.length)
+  const inMillimetres = cells instanceof Uint16Array
+  for (let i = 0; i < at.length; i++) {
+    const value = at[i]! < 0 ? NaN : cells[at[i]!]!
+    values[i] = !inMillimetres ? value : value === NOT_COMPUTED ? NaN : value / 1000
+  }
+  return values
 }
 
 /** The bytes of a little-endian array, copied where they lie crooked. */
