@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Response } from 'express'
 import { notFound } from '../../errors.js'
 import { goneProblem } from '../../history/division.js'
@@ -36,11 +37,11 @@ export async function getItems(call: Call, response: Response): Promise<void> {
 
   const { store } = call.app
   const revision = await store.layerRevision(layer, call.branch, query.view.asOf)
-  const tag = etag(revision, call.request.originalUrl, call.reader.clearance, call.origin, media.type, lang, schemaVersion(layer))
-  if (notModified(call, response, tag, isFixed(query.view.asOf) ? 'fixed' : 'live')) return
+  const tag = etag(revision, call.request.originalUrl, call.reader.clearance, call.origin, media.type, lang, schemaVersion(layer), query.dependsOnMore ? randomUUID() : '')
+  if (notModified(call, response, tag, isFixed(query.view.asOf) && !query.dependsOnMore ? 'fixed' : 'live')) return
 
   const limit = call.params.limit as number
-  const matched = await timed(response, 'count', () => countMatches(store, query))
+  const matched = await timed(response, 'count', () => countMatches(store, query, revision))
   if (matched !== undefined) response.setHeader('OGC-NumberMatched', String(matched))
   const vi = lang === 'vi'
   const beside = (rel: string, title: string, cursor: Cursor | undefined): Link[] =>

@@ -1,4 +1,5 @@
 /** Rows of a query through the one door: as features, as places, as a count. */
+import { createHash } from 'node:crypto'
 import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import { boxSql, filterToSql, ROWS } from '../../store/filter-sql.js'
 import { visibleColumns } from '../../store/rights.js'
@@ -147,9 +148,26 @@ const within = ({ sort = [], only }: ItemsQuery, window: Window) => (only === un
 /** Beyond this many a count costs more than it tells. */
 const COUNT_MOST = 100_000
 
-/** How many features match; undefined when there are more than is worth counting. */
-export async function countMatches(store: Store, query: ItemsQuery): Promise<number | undefined> {
-  if (query.whole) return (await store.layerSummary(query.layer, query.view.branch)).count
+/** Counts of queries at a revision: who pages through a result asks the same with each page. */
+const counts = new WeakMap<Store, Map<string, number | undefined>>()
+const MOST_COUNTS = 500
+
+/** How many features match at this revision of the layer; undefined when there are more than is worth counting. */
+export async function countMatches(store: Store, query: ItemsQuery, revision: number): Promise<number | undefined> {
+  const { layer, view, since, whole } = query
+  if (whole) return view.branch === 'main' && layer.kind === 'city' ? store.layerCount(layer) : (await store.layerSummary(layer, view.branch)).count
+  if (layer.kind !== 'city' || query.dependsOnMore) return count(store, query)
+  const key = createHash('sha256').update(JSON.stringify([layer.id, revision, view.branch, view.asOf, view.reader.clearance, view.where, view.bbox, since])).digest('base64url')
+  const known = counts.get(store) ?? new Map<string, number | undefined>()
+  counts.set(store, known)
+  if (!known.has(key)) {
+    if (known.size >= MOST_COUNTS) known.clear()
+    known.set(key, await count(store, query))
+  }
+  return known.get(key)
+}
+
+async function count(store: Store, query: ItemsQuery): Promise<number | undefined> {
   const { view } = query
   const rows = await rowsOf(store, { ...query, properties: [], view: { ...view, columns: [] } })
   const { rows: [found] } = await sql<{ count: number }>`
