@@ -8,11 +8,12 @@ map.addControl(new NavigationControl())
 map.addControl(new ScaleControl({ unit: 'metric' }))
 globalThis.map = map
 
-// Of one layer the style knows no home of its own: its tiles do.
+// Of one layer its tiles know where it is; what shows only near by is looked at from the middle of the city.
 const [source, ...others] = Object.values(style.sources)
 if (others.length === 0 && !location.hash) {
-  const { bounds } = await (await fetch(source.url)).json()
+  const { bounds, minzoom } = await (await fetch(source.url)).json()
   map.fitBounds(bounds, { duration: 0, padding: 40, maxZoom: 15 })
+  if (map.getZoom() < minzoom) map.jumpTo({ center: style.center, zoom: minzoom + 0.5 })
 }
 
 const layersOf = id => style.layers.filter(layer => layer['source-layer'] === id)
