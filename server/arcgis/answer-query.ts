@@ -19,14 +19,19 @@ import { countOf, distinctRows, esriRows, extentOf, objectIds, statisticsRows, t
 import { esriJson, gridEsriJson, gridJson, onGrid, partsOf, type Grid } from './shape.js'
 import { extentIn, referenceOf } from './spatial-reference.js'
 
-const OFFERS: readonly Media[] = [JSON_MEDIA, HTML_MEDIA]
 const PBF = 'application/x-protobuf'
+const OFFERS: readonly Media[] = [JSON_MEDIA, HTML_MEDIA, { f: 'pbf', type: PBF }]
+
+/** `f`, else what the client takes; GeoJSON where it says so, since any JSON passes for the other. */
+function formatOf({ request }: Call, f: string | undefined): string {
+  if (f !== undefined) return f
+  return /\bgeo\+json\b/.test(request.get('accept') ?? '') ? 'geojson' : negotiate(request, undefined, OFFERS).f
+}
 
 /** Answers a query whose parameters have been read. */
 export async function answerQuery(call: Call, response: Response, params: Given): Promise<void> {
   const esri = esriLayerOf(call)
-  const { f: format } = params
-  const f = (format as string | undefined) ?? negotiate(call.request, undefined, OFFERS).f
+  const f = formatOf(call, params.f)
   const lang = language(call.request, params.lang)
   const query = await esriQuery(call, esri, params, lang, f === 'geojson' ? CRS84 : undefined)
   vary(response, lang)
