@@ -24,7 +24,7 @@ export function parameterParser(operation: Operation): (path: Readonly<Record<st
     const params: Record<string, unknown> = {}
     for (const { parameter, parse } of declared) {
       const raw = parameter.in === 'path' ? path[parameter.name] : single(search, parameter.name)
-      const value = raw === undefined ? parameter.schema.default : parse(raw)
+      const value = raw === undefined || (raw === '' && parameter.allowsEmpty) ? parameter.schema.default : parse(raw)
       if (value !== undefined) params[parameter.name] = value
       else if (parameter.required) throw badParameter(parameter.name, `The parameter “${parameter.name}” is needed: ${parameter.description}`)
     }

@@ -14,6 +14,8 @@ export interface Parameter {
   readonly description: string
   readonly schema: TSchema
   readonly required?: boolean
+  /** Nothing between = and & is as if the parameter were not there: so browsers send a field of a form that was left empty. */
+  readonly allowsEmpty?: boolean
 }
 
 /** What an answer of one status is. */

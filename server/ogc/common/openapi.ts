@@ -147,10 +147,11 @@ function describeAnswer(answer: string | Answer, schemas: SchemaWriter): unknown
   }
 }
 
-function describeParameter({ name, in: place, description, required, schema }: Parameter, schemas: SchemaWriter): unknown {
+function describeParameter({ name, in: place, description, required, schema, allowsEmpty }: Parameter, schemas: SchemaWriter): unknown {
   return {
     name, in: place, description, required: place === 'path' || required === true,
     schema: schemas.write(schema),
     ...(place === 'query' ? { style: 'form', explode: false } : {}),
+    ...(allowsEmpty && { allowEmptyValue: true }),
   }
 }

@@ -22,7 +22,7 @@ export const CRS = query('crs', 'CRS of the answer, by URI; default CRS84.', Typ
 export const DATETIME = query('datetime', 'Only features current at this RFC 3339 instant, or at some time in the interval `start/end` (`..` is open).', Type.String({ maxLength: 80 }))
 export const AS_OF = query('asOf', 'The city as the store knew it at this RFC 3339 instant or revision.', Type.String({ maxLength: 40 }))
 export const RUN = query('run', 'Id of a flood run, for collections of results; default the latest successful one.', Type.String({ maxLength: 60 }))
-export const FILTER = query('filter', 'CQL2 filter.', Type.String({ maxLength: 50_000 }))
+export const FILTER: Parameter = { ...query('filter', 'CQL2 filter.', Type.String({ maxLength: 50_000 })), allowsEmpty: true }
 export const FILTER_LANG = query('filter-lang', 'Encoding of filter: cql2-text (default) or cql2-json.', Type.Union([Type.Literal('cql2-text'), Type.Literal('cql2-json')]))
 export const FILTER_CRS = query('filter-crs', 'CRS of coordinates in filter, by URI; default CRS84.', Type.String({ maxLength: 200 }))
 export const PROPERTIES = query('properties', 'Only these properties, comma-separated.', Type.Array(Type.String(), { maxItems: 200 }))
@@ -30,6 +30,6 @@ export const EXCLUDE_PROPERTIES = query('exclude-properties', 'All properties bu
 export const SKIP_GEOMETRY = query('skipGeometry', 'Attributes alone: every geometry is null.', Type.Boolean({ default: false }))
 export const SORTBY = query('sortby', 'Order of the features: sortables, comma-separated, each after - for the greatest first. Features without a value come last.',
   Type.Array(Type.String({ pattern: '^[+ -]?[A-Za-z_][A-Za-z0-9_]*$', maxLength: 60 }), { minItems: 1, maxItems: 8 }))
-export const Q = query('q', 'Only features with these words in their texts, whatever the case and the diacritics: words with a space between stand together, commas part alternatives.',
-  Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { minItems: 1, maxItems: 10 }))
+export const Q: Parameter = { ...query('q', 'Only features with these words in their texts, whatever the case and the diacritics: words with a space between stand together, commas part alternatives.',
+  Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { minItems: 1, maxItems: 10 })), allowsEmpty: true }
 export const PROFILE = query('profile', 'Ways to write the answer, by name or URI, comma-separated; those that do not apply are passed over.', Type.Array(Type.String({ maxLength: 200 }), { maxItems: 8 }))
