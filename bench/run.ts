@@ -4,6 +4,7 @@ import { eventsBench } from './events.js'
 import { historyBench } from './history.js'
 import { exportBench } from './export.js'
 import { importBench } from './import.js'
+import { itemsBench } from './items.js'
 import { machine, table } from './result.js'
 import type { Result } from './result.js'
 import { tilesBench } from './tiles.js'
@@ -18,6 +19,7 @@ const results: Result[] = []
 await withWorkbench(async workbench => {
   for (const bench of [importBench, exportBench, eventsBench, historyBench, writesBench].filter(({ name }) => chosen(name))) results.push(...await bench(workbench))
 })
+if (chosen('itemsBench')) results.push(...await itemsBench())
 if (chosen('tilesBench')) results.push(...await tilesBench())
 console.log(table(results, machine()))
 writeFileSync('bench/latest.json', `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), results }, null, 2)}\n`)
