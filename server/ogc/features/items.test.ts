@@ -234,6 +234,8 @@ t.test('JSON-FG: solids, prisms, other CRSs and times; profiles', async t => {
   t.equal(metric.type, 'application/geo+json')
   const prism = metric.body.features.find((f: any) => f.id === lots[0])
   t.ok(prism.place.base.coordinates[0][0][0][1] > 1_700_000 && prism.geometry.coordinates[0][0][0][1] < 17, 'place in the CRS asked for, geometry in degrees')
+  await store.setCity({ ...await store.city(), verticalDatum: 'Hòn Dấu 1992 (EPSG:5727)' })
+  t.match((await get('lots/items?f=jsonfg&limit=1')).body.coordRefSys, [CRS84.uri, 'http://www.opengis.net/def/crs/EPSG/0/5727'])
   const shops = await get('shops/items?f=jsonfg&limit=1&crs=http://www.opengis.net/def/crs/EPSG/0/4326')
   t.match(shops.body, { coordRefSys: 'http://www.opengis.net/def/crs/EPSG/0/4326', geometryDimension: 0, features: [{ geometry: { coordinates: [108.2, 16.04] }, place: { type: 'Point', coordinates: [16.04, 108.2] } }] })
   t.equal((await get('shops/items?f=jsonfg&limit=1')).body.features[0].place, null, 'CRS84 stands in geometry')

@@ -1,6 +1,8 @@
 /** Features as GeoJSON, as JSON-FG (OGC 21-045), and as pages for people. */
 import { once } from 'node:events'
 import type { Response } from 'express'
+import type { City } from '../../../core/city.js'
+import { epsgUri } from '../../../core/crs.js'
 import { timed } from '../../http/timing.js'
 import type { Call } from '../../operations/operation.js'
 import { linkHeader, type Link } from '../common/links.js'
@@ -71,8 +73,7 @@ async function membersOf({ app: { store }, base }: Call, query: ItemsQuery, form
   if (form === 'geojson') return ''
   const { layer, crs } = query
   const isSolid = placeForm(query) === 'solid'
-  // Heights are above a datum that has no code of EPSG's: it is named.
-  const coordRefSys = isSolid ? [crs.uri, { type: 'VerticalCRS', name: (await store.city()).verticalDatum, unit: 'm' }] : crs.uri
+  const coordRefSys = isSolid ? [crs.uri, heightSystem(await store.city())] : crs.uri
   const classes = ['core', 'types-schemas', ...(isSolid ? ['polyhedra'] : []), ...(isSolid && hasPrisms(layer) ? ['prisms'] : [])]
   return Object.entries({
     conformsTo: classes.map((name) => `http://www.opengis.net/spec/json-fg-1/1.0/conf/${name}`),
@@ -80,6 +81,13 @@ async function membersOf({ app: { store }, base }: Call, query: ItemsQuery, form
     ...(!isSolid && layer.geometry !== 'any' && { geometryDimension: DIMENSIONS[layer.geometry] }),
   }).map(([name, value]) => `,"${name}":${JSON.stringify(value)}`).join('')
 }
+
+/** By its code where the city's datum names one. */
+function heightSystem({ verticalDatum }: City): string | object {
+  const code = /\bEPSG:(\d{4,6})\b/.exec(verticalDatum)?.[1]
+  return code ? epsgUri(Number(code)) : { type: 'VerticalCRS', name: verticalDatum, unit: 'm' }
+}
+
 const DIMENSIONS = { point: 0, line: 1, polygon: 2 } as const
 
 /** Keys of other features stay what they are, and so can be written back, unless URIs are asked for. */
