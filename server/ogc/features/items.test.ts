@@ -164,7 +164,8 @@ t.test('what is asked for', async t => {
   t.equal((await names('ăn uống')).length, 20, 'titles of codes')
   t.strictSame(await names('100%'), [], 'no wildcards')
   t.strictSame(await names('M7'), [], 'what the public does not see is not searched')
-  t.match(await json('shops/items?q='), { status: 400, parameter: 'q' })
+  t.equal((await json('shops/items?q=')).numberMatched, 60, 'an empty field of a form is no question')
+  t.match(await json(`shops/items?q=${'x'.repeat(101)}`), { status: 400, parameter: 'q' })
 
   const [one] = (await json('shops/items?limit=1&exclude-properties=name,tags,revision&skipGeometry=true')).features
   t.equal(one.geometry, null)
