@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request as httpRequest } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,6 +9,7 @@ import t from 'tap'
 import { createApp } from './app.js'
 import { OPERATIONS } from './compose.js'
 import { originOf } from './http/origin.js'
+import { httpServer } from './http/server.js'
 import { schema30 } from './ogc/common/openapi-schema.js'
 import { negotiate, JSON_MEDIA, HTML_MEDIA } from './ogc/common/media.js'
 import type { Operation } from './operations/operation.js'
@@ -114,6 +115,23 @@ t.test('the application over a table of operations', async (t) => {
     t.match(embed.headers.get('content-security-policy'), /frame-ancestors \*/)
     t.match((await get('/assets/app-1a2b.js')).headers.get('cache-control'), /immutable/)
     for (const path of ['/../package.json', '/%2e%2e/package.json', '/assets/..%2f..%2fpackage.json', '/assets/']) t.ok([400, 403, 404].includes((await get(path)).status), path)
+  })
+
+  t.test('what is no request, or too long for one, is refused in words', async (t) => {
+    const strict = httpServer(app)
+    await new Promise<void>((done) => strict.listen(0, '127.0.0.1', done))
+    t.teardown(() => strict.close())
+    const { port } = strict.address() as AddressInfo
+    const long = await fetch(`http://127.0.0.1:${port}/echo/hi?list=${'1,'.repeat(500_000)}1`)
+    t.strictSame([long.status, long.headers.get('content-type')], [431, 'application/problem+json'])
+    t.match(await long.json(), { status: 431, detail: /longer than 131072 bytes/ })
+    const answer = await new Promise<string>((done) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write('HELLO\r\n\r\n'))
+      let text = ''
+      socket.on('data', (data) => { text += data }).on('close', () => done(text))
+    })
+    t.match(answer, /^HTTP\/1.1 400[^]*no HTTP\/1.1 request/)
+    t.equal((await fetch(`http://127.0.0.1:${port}/echo/hi?list=${'1,'.repeat(50_000)}1`)).status, 200, 'a long polygon fits')
   })
 
   t.test('every answer carries its time and a request id', async (t) => {

@@ -1,5 +1,4 @@
 /** The server process: listens at once, opens the store, loads the sample into an empty one, serves until it is told to stop. */
-import { createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { existsSync } from 'node:fs'
@@ -14,6 +13,7 @@ import { firstStart, openBackend, OPERATIONS, ready } from './compose.js'
 import type { Backend } from './compose.js'
 import type { Config } from './config.js'
 import { problemBody, Problem } from './errors.js'
+import { httpServer } from './http/server.js'
 import { tileFolder } from './ogc/tiles/jobs.js'
 import { tileCacheOf } from './ogc/tiles/tile-cache.js'
 
@@ -25,7 +25,7 @@ export async function serve(config: Config): Promise<void> {
   const stop = stopSignal()
   const state: Readiness = { ready: false, progress: 0, message: 'Starting the database' }
   let app: RequestListener = notYet(state)
-  const http = createServer((request, response) => { if (!health(state, request, response)) app(request, response) })
+  const http = httpServer((request, response) => { if (!health(state, request, response)) app(request, response) })
   await listen(http, config)
   let backend: Backend | undefined
   try {

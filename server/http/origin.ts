@@ -9,13 +9,16 @@ import type { Config } from '../config.js'
 export function originOf(request: Request, config: Pick<Config, 'baseUrl'>): string {
   if (config.baseUrl) return config.baseUrl
   const forwarded = parseForwarded(request.get('forwarded'))
-  const proto = forwarded.proto ?? first(request.get('x-forwarded-proto')) ?? request.protocol
+  const proto = forwarded.proto ?? first(request.get('x-forwarded-proto')) ?? (isEncrypted(request) ? 'https' : 'http')
   const prefix = first(request.get('x-forwarded-prefix')) ?? ''
   const port = first(request.get('x-forwarded-port'))
   let host = [forwarded.host, first(request.get('x-forwarded-host')), request.get('host')].find((name) => name && HOST.test(name)) ?? 'localhost'
   if (port && /^\d{1,5}$/.test(port) && !/:\d+$/.test(host) && port !== (proto === 'https' ? '443' : '80')) host += `:${port}`
   return `${proto === 'https' ? 'https' : 'http'}://${host}${/^(\/[\w.~-]+)*$/.test(prefix) ? prefix : ''}`
 }
+
+/** The connection may be gone by now. */
+const isEncrypted = ({ socket }: Request) => (socket as { encrypted?: boolean } | null | undefined)?.encrypted === true
 
 const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i
 

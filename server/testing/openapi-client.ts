@@ -100,7 +100,9 @@ export class RequestMaker {
   make(operation: ApiOperation, headers: Readonly<Record<string, string>> = {}): { readonly url: string; readonly init: RequestInit } {
     const path = operation.url.replace(/\{(\w+)\}/g, (_all, name: string) => {
       const parameter = operation.parameters.find((candidate) => candidate.in === 'path' && candidate.name === name)!
-      return encodeURIComponent(String(this.#chance(0.85) && this.seeds[name] ? this.#one(this.seeds[name]) : this.#parameter(parameter)))
+      const value = String(this.#chance(0.85) && this.seeds[name] ? this.#one(this.seeds[name]) : this.#parameter(parameter))
+      // Clients resolve dots before they send: that would be another address.
+      return /^\.{0,2}$/.test(value) ? 'x' : encodeURIComponent(value)
     })
     const search = new URLSearchParams()
     for (const parameter of operation.parameters)

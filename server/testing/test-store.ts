@@ -1,11 +1,11 @@
 /** A store, or the whole server, for a test: `const store = await testStore(t)`. Both end with the test. */
-import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Layer } from '../../layers/layer.js'
 import { createToken } from '../access/tokens.js'
 import { joinStore } from '../compose.js'
 import { readConfig } from '../config.js'
 import type { Config } from '../config.js'
+import { httpServer } from '../http/server.js'
 import { createListener } from '../main.js'
 import type { LocalJobs } from '../operations/jobs-impl.js'
 import { openStore } from '../store/open-store.js'
@@ -47,7 +47,7 @@ export async function testServer(t: Tearable, options: { layers?: readonly Layer
     throw error
   })
   const config: Config = { ...readConfig({ SAMPLE: '0', PORT: '0' }), ...options.config }
-  const http = createServer(createListener(backend, config))
+  const http = httpServer(createListener(backend, config))
   await new Promise<void>(done => http.listen(0, '127.0.0.1', done))
   backend.jobs.start()
   t.teardown(async () => {

@@ -112,6 +112,7 @@ function rightly(operation: ApiOperation, common: Seeds): string {
 }
 
 /** The representations that an operation offers, one by one. */
-function acceptsOf({ responses, parameters }: ApiOperation): string[] {
-  return parameters.some(({ name }) => name === 'f') ? Object.keys(responses[200]?.content ?? {}) : []
+function acceptsOf({ id, responses, parameters }: ApiOperation): string[] {
+  // Esri's clients choose by `f` alone.
+  return !id.startsWith('esri') && parameters.some(({ name }) => name === 'f') ? Object.keys(responses[200]?.content ?? {}) : []
 }
