@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Language } from '../ogc/common/media.js'
 
 /** In the order in which people read them. */
-export const PAGES = ['index', 'start', 'viewer', 'import', 'export', 'static', 'sources', 'layers', 'quality', 'rights', 'services', 'editing', 'history', 'feed', 'federation', 'flood', 'cli', 'operations', 'problems'] as const
+export const PAGES = ['index', 'start', 'viewer', 'import', 'export', 'static', 'sources', 'layers', 'quality', 'rights', 'services', 'editing', 'history', 'feed', 'federation', 'flood', 'processes', 'cli', 'operations', 'problems'] as const
 export type PageName = (typeof PAGES)[number]
 
 export const isPage = (name: string): name is PageName => (PAGES as readonly string[]).includes(name)
@@ -27,6 +27,7 @@ export const NAMES: Readonly<Record<PageName, Readonly<Record<Language, string>>
   feed: { vi: 'Thay đổi, sự kiện, webhook', en: 'Changes, events, webhooks' },
   federation: { vi: 'Liên kết máy chủ', en: 'Federation' },
   flood: { vi: 'Mô phỏng ngập', en: 'Floods' },
+  processes: { vi: 'Quy trình', en: 'Processes' },
   cli: { vi: 'Dòng lệnh', en: 'Command line' },
   operations: { vi: 'Vận hành', en: 'Operations' },
   problems: { vi: 'Lỗi', en: 'Problems' },
