@@ -277,11 +277,19 @@ t.test('processes over a town: flood, impact, clip and export, check', async t =
   })
 
   t.test('check: its report and its findings', async t => {
-    const answer = await run('check', { inputs: { layers: ['roads'] }, response: 'document' }, editor)
-    t.match(answer, { status: 200, body: { report: { value: { found: Number, rules: Number, fresh: Number } }, issues: { mediaType: 'application/geo+json', value: { type: 'FeatureCollection' } } } })
-    const { report, issues } = answer.body
-    t.equal(issues.value.features.length, report.value.found)
-    t.ok(issues.value.features.every((feature: any) => feature.properties.layer === 'roads'))
+    const checked = async (inputs: object) => {
+      const { body: { report: { value: report }, issues: { value: { features } } } } = await run('check', { inputs, response: 'document' }, editor)
+      return { found: report.found as number, layers: features.map((feature: any) => feature.properties.layer) as string[], rules: features.map((feature: any) => feature.properties.rule) as string[] }
+    }
+    const all = await checked({})
+    t.ok(all.found > 0)
+    t.equal(all.layers.length, all.found)
+    const [layer] = all.layers
+    const one = await checked({ layers: [layer] })
+    t.strictSame(one.layers, all.layers.filter(name => name === layer))
+    t.equal(one.found, one.layers.length)
+    t.strictSame((await checked({ rules: [all.rules[0]] })).rules, all.rules.filter(rule => rule === all.rules[0]))
+    t.strictSame((await checked({ box: { bbox: [...at(-600, -400), ...at(-599, -399)] } })).layers, [], 'nothing stands in that corner')
     t.match(await run('check', { inputs: { rules: ['no_such_rule'] } }, editor), { status: 400, body: { pointer: '/inputs/rules/0' } })
     t.match(await run('check', { inputs: { box: { bbox: [4, 3, 2, 1] } } }, editor), { status: 400, body: { pointer: '/inputs/box/bbox' } })
     t.match(await run('check', { inputs: { box: { bbox: [...at(-50, -50), ...at(50, 50)] } }, outputs: { report: {} } }, editor), { status: 200, body: { found: Number } })
