@@ -11,7 +11,7 @@ import { OPERATIONS } from './compose.js'
 import { originOf } from './http/origin.js'
 import { httpServer } from './http/server.js'
 import { schema30 } from './ogc/common/openapi-schema.js'
-import { negotiate, JSON_MEDIA, HTML_MEDIA } from './ogc/common/media.js'
+import { negotiate, JSON_MEDIA, HTML_MEDIA, OPENAPI31_MEDIA, OPENAPI_MEDIA } from './ogc/common/media.js'
 import type { Operation } from './operations/operation.js'
 import { PUBLIC, STEWARD } from './store/store.js'
 
@@ -81,6 +81,8 @@ t.test('the application over a table of operations', async (t) => {
     t.equal((await post('<a/>', { ...steward, 'Content-Type': 'text/xml' })).status, 415)
     const wrong = await fetch(`${url}/things`, { method: 'DELETE' })
     t.strictSame([wrong.status, wrong.headers.get('allow')], [405, 'GET, HEAD, OPTIONS, POST'])
+    const options = await fetch(`${url}/things`, { method: 'OPTIONS' })
+    t.strictSame([options.status, options.headers.get('allow'), options.headers.get('accept-post')], [200, 'GET, HEAD, OPTIONS, POST', 'application/json'], 'an editor learns in what form to write')
     const preflight = await fetch(`${url}/things`, { method: 'OPTIONS', headers: { Origin: 'http://elsewhere', 'Access-Control-Request-Method': 'POST' } })
     t.match(preflight.headers.get('access-control-allow-headers'), /Authorization/)
   })
@@ -92,6 +94,10 @@ t.test('the application over a table of operations', async (t) => {
     t.notMatch(text, /secret|stack|\.ts/)
     t.strictSame(errors, ['my-request-1 the secret of the stack'])
     t.equal((await get('/boom', { Accept: 'application/json' })).headers.get('content-type'), 'application/json', 'who takes plain JSON only gets that')
+    const page = await get('/nowhere?<b>', { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8', 'Accept-Language': 'vi' })
+    t.strictSame([page.status, page.headers.get('content-type')], [404, 'text/html; charset=utf-8'], 'a person in a browser gets a page')
+    t.match(await page.text(), new RegExp(`<html lang="vi">[^]*href="${url}/docs/problems#not-found"`))
+    t.match(await json('/nowhere', { Accept: 'text/html, image/gif, *; q=.2' }), { type: `${url}/docs/problems#not-found` }, 'a program that lists text/html does not')
     await t.rejects(get('/half').then((r) => r.text()), 'half an answer does not look whole')
   })
 
@@ -136,7 +142,8 @@ t.test('the application over a table of operations', async (t) => {
 
   t.test('every answer carries its time and a request id', async (t) => {
     const { headers } = await get('/things')
-    t.match(headers.get('server-timing'), /total;dur=/)
+    t.match(headers.get('server-timing'), /^reader;dur=[\d.]+, handle;dur=[\d.]+, total;dur=[\d.]+$/)
+    t.equal(headers.get('timing-allow-origin'), '*')
     t.match(headers.get('x-request-id'), /^[\w-]{36}$/)
     t.match(headers.get('access-control-allow-origin'), '*')
   })
@@ -181,5 +188,7 @@ t.test('Accept is read as clients write it', async (t) => {
   t.equal(best('text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'), 'html', 'a browser')
   t.equal(best('application/geo+json, application/json'), 'json', 'GDAL')
   t.equal(best('text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2'), 'html', 'Java')
+  const version = (accept: string) => negotiate({ get: () => accept } as never, undefined, [OPENAPI_MEDIA, HTML_MEDIA, OPENAPI31_MEDIA]).f
+  t.strictSame(['application/vnd.oai.openapi+json;version=3.1', 'application/vnd.oai.openapi+json; version=3.0', 'application/vnd.oai.openapi+json', 'application/json'].map(version), ['json31', 'json', 'json', 'json'])
   for (const accept of ['image/png', 'text/html;q=0']) t.throws(() => best(accept), /no representation/, accept)
 })
