@@ -30,7 +30,7 @@ try {
     writeFileSync(file, JSON.stringify({ ...document, servers: [{ url: root }], paths }))
     const { status, stdout } = spawnSync(program, [
       'run', file, '--url', root, '--checks', CHECKS, '--phases', 'examples,coverage,fuzzing', '--max-examples', EXAMPLES, '--max-time', String(Math.ceil(Number(SECONDS) / 2)), '--seed', SEED,
-      '--workers', '2', '--continue-on-failure', '--suppress-health-check', 'all', '--warnings', 'off', '--no-color', '--request-timeout', '60', '--generation-database', 'none',
+      '--workers', '1', '--continue-on-failure', '--suppress-health-check', 'all', '--warnings', 'off', '--no-color', '--request-timeout', '60', '--generation-database', 'none',
       ...Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
     ], { encoding: 'utf8', maxBuffer: 2 ** 28, cwd: work })
     if (status !== 0) console.log(stdout.replace(/^(.{400}).+$/gm, '$1…'))

@@ -17,7 +17,7 @@ const { Array: list, Object: object } = Type
 const REPORT = json('The report.', object({
   revision: nullable(INTEGER), checked: nullable(TEXT), complete: nullable(TEXT), behind: COUNT, total: object({ open: COUNT, waived: COUNT, errors: COUNT, warnings: COUNT }),
   rules: list(object({ rule: TEXT, severity: TEXT, title: TITLES, open: COUNT, waived: COUNT })), layers: list(object({ layer: TEXT, open: COUNT, waived: COUNT, errors: COUNT })),
-  wards: list(object({ ward: TEXT, open: COUNT, waived: COUNT, errors: COUNT })), links: LINKS,
+  wards: list(object({ ward: nullable(TEXT), open: COUNT, waived: COUNT, errors: COUNT })), links: LINKS,
 }))
 const RULES = json('The rules.', object({ rules: list(Type.Object({}, { additionalProperties: true })) }))
 const WAIVED = json('The finding as it stands now.', object({ id: INTEGER, rule: TEXT, state: TEXT, reason: nullable(TEXT) }))
