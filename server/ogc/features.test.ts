@@ -19,7 +19,7 @@ t.test('OGC API Features', async (t) => {
     const landing = await json('')
     for (const rel of ['self', 'alternate', 'service-desc', 'service-doc', 'conformance', 'data', 'http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector'])
       t.ok(landing.links.find((link: any) => link.rel === rel && link.href.startsWith(url) && link.type), rel)
-    for (const { href } of landing.links) if (!/processes|jobs/.test(href)) t.equal((await get(href)).status, 200, href)
+    for (const { href } of landing.links) if (!/processes|jobs|edr/.test(href)) t.equal((await get(href)).status, 200, href)
   })
 
   t.test('the API definition is OpenAPI 3.0 as conformance suites and QGIS read it', async (t) => {

@@ -9,6 +9,7 @@ export const REL = {
   schema: 'http://www.opengis.net/def/rel/ogc/1.0/schema',
   functions: 'http://www.opengis.net/def/rel/ogc/1.0/functions',
   queryables: 'http://www.opengis.net/def/rel/ogc/1.0/queryables',
+  sortables: 'http://www.opengis.net/def/rel/ogc/1.0/sortables',
   tilesetsVector: 'http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector',
   tilesetsMap: 'http://www.opengis.net/def/rel/ogc/1.0/tilesets-map',
   styles: 'http://www.opengis.net/def/rel/ogc/1.0/styles',

@@ -108,7 +108,7 @@ function describe(call: Call, layer: Layer, summary: Summary, lang: Language, ow
       // GDAL compares the relation's name with this capital letter.
       { href: `${href}/schema/geojson`, rel: 'describedBy', type: SCHEMA_MEDIA.type, title: 'Schema of the GeoJSON' },
       { href: `${href}/queryables`, rel: REL.queryables, type: SCHEMA_MEDIA.type, title: 'Queryables' },
-      { href: `${href}/sortables`, rel: 'http://www.opengis.net/def/rel/ogc/1.0/sortables', type: SCHEMA_MEDIA.type, title: 'Sortables' },
+      { href: `${href}/sortables`, rel: REL.sortables, type: SCHEMA_MEDIA.type, title: 'Sortables' },
       { href: `${href}/tiles`, rel: REL.tilesetsVector, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Ô bản đồ véc-tơ' : 'Vector tiles' },
       { href: `${href}/map/tiles`, rel: REL.tilesetsMap, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Ô bản đồ ảnh' : 'Map tiles' },
       { href: `${href}/styles`, rel: REL.styles, type: JSON_MEDIA.type, title: lang === 'vi' ? 'Kiểu hiển thị' : 'Styles' },

@@ -148,6 +148,7 @@ t.test('any order, page by page, there and back', async t => {
     t.match(await json(`${items}?${query}`), { status: 400, detail: says }, query)
   const wide = await json(link(await json(`${items}?sortby=-real&limit=3`), 'next')!.replace('limit=3', 'limit=40'))
   t.equal(wide.features.length, 40, 'a cursor is good for any limit')
+  t.match((await fetch(items, { method: 'HEAD' })).headers.get('link'), /things\/sortables>; rel="http:\/\/www.opengis.net\/def\/rel\/ogc\/1.0\/sortables"/)
   const sortables = await json(`${url}/ogc/collections/things/sortables`)
   t.strictSame(Object.keys(sortables.properties).filter(name => ['id', 'word', 'data', 'geometry'].includes(name)), ['id', 'word'], 'no objects and no geometries')
 })

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Response } from 'express'
+import type { Layer } from '../../../layers/layer.js'
 import { notFound } from '../../errors.js'
 import { goneProblem } from '../../history/division.js'
 import { timed } from '../../http/timing.js'
 import type { Call } from '../../operations/operation.js'
-import { here, selfLinks, type Link } from '../common/links.js'
-import { JSON_MEDIA, language, negotiate } from '../common/media.js'
+import { here, REL, selfLinks, type Link } from '../common/links.js'
+import { JSON_MEDIA, language, negotiate, SCHEMA_MEDIA, type Language } from '../common/media.js'
 import { vary } from '../common/respond.js'
 import { parseAsOf } from '../common/time.js'
 import { decodeCursor, encodeCursor, type Cursor } from './cursor.js'
@@ -51,9 +52,19 @@ export async function getItems(call: Call, response: Response): Promise<void> {
     links: ({ next, prev }) => [
       ...selfLinks(call, media, OFFERS, layer.title[lang]),
       ...beside('next', vi ? 'Trang sau' : 'Next page', next), ...beside('prev', vi ? 'Trang trước' : 'Previous page', prev),
-      { href: `${call.base}/ogc/collections/${layer.id}`, rel: 'collection', type: JSON_MEDIA.type, title: layer.title[lang] },
+      ...collectionLinks(call, layer, lang),
     ],
   })
+}
+
+function collectionLinks({ base }: Call, { id, title }: Layer, lang: Language): Link[] {
+  const collection = `${base}/ogc/collections/${id}`
+  return [
+    { href: collection, rel: 'collection', type: JSON_MEDIA.type, title: title[lang] },
+    { href: `${collection}/schema`, rel: REL.schema, type: SCHEMA_MEDIA.type },
+    { href: `${collection}/queryables`, rel: REL.queryables, type: SCHEMA_MEDIA.type },
+    { href: `${collection}/sortables`, rel: REL.sortables, type: SCHEMA_MEDIA.type },
+  ]
 }
 
 /** `GET /collections/{c}/items/{id}`. */

@@ -49,7 +49,8 @@ async function stream(call: Call, response: Response, media: Media, page: ItemsP
   let batch = await timed(response, 'query', () => batches.next())
   const profiles = profilesUsed(query, options)
   response.setHeader('Content-Type', media.type)
-  response.setHeader('Link', linkHeader(profiles))
+  // The rest stands at the end of the body, but who asks for headers alone sees what the features can be asked by.
+  response.setHeader('Link', linkHeader([...page.links({}).filter(({ rel }) => rel !== 'alternate'), ...profiles]))
   if (call.request.method === 'HEAD') return void response.end()
   response.write(`{"type":"FeatureCollection","timeStamp":"${new Date().toISOString()}"${matched === undefined ? '' : `,"numberMatched":${matched}`}${members},"features":[`)
   let returned = 0

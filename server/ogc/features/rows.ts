@@ -43,13 +43,14 @@ export async function* featureTexts(store: Store, query: ItemsQuery, window: Win
     return batch
   }
   let left = count
-  for (let size = Math.min(left, FIRST_BATCH), reading: Promise<FeatureBatch> | undefined = read(window.after, left, size); reading;) {
+  // Where an order has no index, every statement sorts anew: there shall be few.
+  const sorts = (query.sort ?? []).length > 0
+  for (let size = Math.min(left, sorts ? BATCH : FIRST_BATCH), reading: Promise<FeatureBatch> | undefined = read(window.after, left, size); reading;) {
     const batch = await reading
     left -= batch.count
     reading = undefined
     if (batch.count === size && left > 0) {
-      // Where an order has no index, every statement sorts anew.
-      size = Math.max(50, Math.min(left, query.sort?.length ? left : BATCH, Math.floor((BATCH_BYTES * batch.count) / batch.text.length)))
+      size = Math.max(50, Math.min(left, sorts ? left : BATCH, Math.floor((BATCH_BYTES * batch.count) / batch.text.length)))
       reading = read(batch.last, left, size)
     }
     if (batch.count > 0 || left === count) yield batch
