@@ -40,7 +40,7 @@ ${fields.map(({ name, column, type }) => html`<tr><td><code>${name}</code></td><
 }
 
 const queryForm = (url: string, lang: Language, where = '1=1') => html`<form class="inline" action="${url}/query"><input type="hidden" name="f" value="html"><input type="hidden" name="outFields" value="*">
-<label>where <input name="where" size="48" value="${where}"></label><button>${say(lang, 'Truy vấn', 'Query')}</button></form>`
+<label>where <input name="where" style="width:30rem;max-width:calc(100vw - 3rem)" value="${where}"></label><button>${say(lang, 'Truy vấn', 'Query')}</button></form>`
 
 /** Rows of a page: more is for programs. */
 const SHOWN = 100
