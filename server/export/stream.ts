@@ -1,4 +1,5 @@
 /** A plan → the chunks of its file. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { vn2000Wkt } from '../../core/vn2000.js'
 import { Problem } from '../errors.js'
@@ -15,14 +16,16 @@ export interface StreamOptions {
   readonly signal: AbortSignal
   /** Called with the rows written so far, over all layers. */
   readonly onRows?: (rows: number) => void
+  /** How long to wait where too many exports are under way, ms; default not at all. */
+  readonly patience?: number
 }
 
 /**
  * The file in chunks, made as they are taken, over one snapshot of the city. Who stops taking, or whose signal aborts,
  * ends the query in the database. Throws 429 where too many exports are under way.
  */
-export async function* exportChunks(store: Store, reader: Reader, plan: ExportPlan, { signal, onRows }: StreamOptions): AsyncGenerator<Uint8Array | string> {
-  const leave = takeSlot(store, reader.clearance)
+export async function* exportChunks(store: Store, reader: Reader, plan: ExportPlan, { signal, onRows, patience = 0 }: StreamOptions): AsyncGenerator<Uint8Array | string> {
+  const leave = await takeSlot(store, reader.clearance, patience, signal)
   try {
     // Before the first byte: the door says what is not there, and is asked once a layer.
     const views = new Map<string, Opened>()
@@ -65,10 +68,15 @@ async function wktOf(store: Store, srid: number): Promise<string> {
 
 /** Each export holds a connection of the pool that maps and lists are read through: half of them must stay free. */
 const underWay = new WeakMap<Store, Map<Classification, number>>()
-function takeSlot(store: Store, clearance: Classification): () => void {
+const WAIT_MS = 50
+async function takeSlot(store: Store, clearance: Classification, patience: number, signal: AbortSignal): Promise<() => void> {
   const counts = underWay.get(store) ?? new Map<Classification, number>()
   underWay.set(store, counts)
   const count = counts.get(clearance) ?? 0
+  if (count >= Math.max(1, POOL_SIZES[clearance] / 2) && patience > 0) {
+    await sleep(WAIT_MS, undefined, { signal })
+    return takeSlot(store, clearance, patience - WAIT_MS, signal)
+  }
   if (count >= Math.max(1, POOL_SIZES[clearance] / 2)) throw new Problem(429, 'too-many', `${count} exports are under way already. Try again in a minute.`, {}, { 'Retry-After': '60' })
   counts.set(clearance, count + 1)
   return () => counts.set(clearance, counts.get(clearance)! - 1)

@@ -19,20 +19,26 @@ export function fileFormat(format: ExportFormat): ItemFormat {
   return { media: { f: format.id, type: format.mediaType }, write: (call, response, page) => writeFile(call, response, format, page) }
 }
 
+/** Pages are short: who asks for several at once waits rather than being refused. */
+const PATIENCE_MS = 10_000
+/** So much of a page is kept for a slow client, so that it does not hold a connection to the database meanwhile. */
+const PAGE_BYTES = 16 << 20
+
 /** What a file has no place for (links, counts, losses) stands in headers. */
 async function writeFile(call: Call, response: Response, format: ExportFormat, asked: ItemsPage): Promise<void> {
-  const page = isAll(call, asked) ? { ...asked, limit: Number.MAX_SAFE_INTEGER } : asked
+  const all = isAll(call, asked)
+  const page = all ? { ...asked, limit: Number.MAX_SAFE_INTEGER } : asked
   const plan = await planOf(call, format, page)
   response.setHeader('Link', linkHeader(await linksOf(call, format, page)))
   const returned = await returnedOf(call, page)
   if (returned !== undefined) response.setHeader('OGC-NumberReturned', String(returned))
   for (const [name, value] of Object.entries(headersOf(format, plan))) response.setHeader(name, value)
   if (call.request.method === 'HEAD') return void response.end()
-  const chunks = exportChunks(call.app.store, call.reader, plan, { signal: call.signal })
+  const chunks = exportChunks(call.app.store, call.reader, plan, { signal: call.signal, patience: PATIENCE_MS })
   // The first chunk before the first byte: what can go wrong still has a status to say so.
   let chunk = await timed(response, 'query', () => chunks.next())
   for (; !chunk.done; chunk = await chunks.next()) {
-    if (!response.write(chunk.value)) await once(response, 'drain', { signal: call.signal }).catch(() => {})
+    if (!response.write(chunk.value) && (all || response.writableLength > PAGE_BYTES)) await once(response, 'drain', { signal: call.signal }).catch(() => {})
     if (call.signal.aborted) return void await chunks.return(undefined)
   }
   response.end()

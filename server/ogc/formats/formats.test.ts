@@ -74,6 +74,12 @@ t.test('items in the formats of files', async (t) => {
     })
   }
 
+  await t.test('many pages at once are all answered', async (t) => {
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => fetch(`${items}?f=${FILES[i % FILES.length]}&limit=7`)))
+    t.strictSame([...new Set(answers.map(({ status }) => status))], [200])
+    for (const answer of answers) await answer.arrayBuffer()
+  })
+
   await t.test('the CRS is told as the file has it', async (t) => {
     const crs = async (query: string) => (await fetch(`${url}/ogc/collections/lots/items?${query}`, { method: 'HEAD' })).headers.get('content-crs')
     const epsg = (srid: number) => `http://www.opengis.net/def/crs/EPSG/0/${srid}`
