@@ -26,6 +26,8 @@ const ACCESS = { open: 'PUBLIC', internal: 'RESTRICTED', restricted: 'NON_PUBLIC
 
 type Origin = Pick<Call, 'origin'>
 const id = (uri: string) => ({ '@id': uri })
+/** With its class, so that a validator needs no vocabularies besides. */
+const of = (type: string, uri: string) => ({ '@id': uri, '@type': type })
 const texts = ({ vi, en }: Localized) => [{ '@value': vi, '@language': 'vi' }, ...(en ? [{ '@value': en, '@language': 'en' }] : [])].filter(text => text['@value'] !== '')
 const date = (at: Date) => ({ '@type': 'xsd:dateTime', '@value': at.toISOString() })
 
@@ -36,8 +38,8 @@ export function dcatCatalogue(call: Origin, city: City, records: readonly Catalo
     '@context': CONTEXT, '@id': catalogueUrl(call), '@type': 'dcat:Catalog',
     'dct:title': texts({ vi: `${RECORDS.title.vi} – ${city.name}`, en: `${RECORDS.title.en} – ${city.name}` }), 'dct:description': texts(RECORDS.description),
     'dct:publisher': agent(call, { vi: city.name, en: city.name }),
-    'dct:language': [id(`${EU_AUTHORITY}/language/VIE`), id(`${EU_AUTHORITY}/language/ENG`)],
-    'foaf:homepage': id(`${call.origin}/`), 'dct:license': id(LICENCES[RECORDS.licence]!),
+    'dct:language': [of('dct:LinguisticSystem', `${EU_AUTHORITY}/language/VIE`), of('dct:LinguisticSystem', `${EU_AUTHORITY}/language/ENG`)],
+    'foaf:homepage': of('foaf:Document', `${call.origin}/`), 'dct:license': of('dct:LicenseDocument', LICENCES[RECORDS.licence]!),
     'dcat:service': {
       '@id': `${call.origin}/ogc`, '@type': 'dcat:DataService', 'dct:title': texts(SERVICE), 'dcat:endpointURL': id(`${call.origin}/ogc`), 'dcat:endpointDescription': id(`${call.origin}/ogc/api`),
       'dcat:servesDataset': records.map(record => id(recordUrl(call, record.id))),
@@ -57,8 +59,8 @@ function datasetNode(call: Origin, record: CatalogueRecord): object {
     'dcat:landingPage': { '@id': `${url}?f=html`, '@type': 'foaf:Document' },
     'dcat:keyword': keywords.flatMap(texts), 'dcat:theme': { ...id(`${EU_AUTHORITY}/data-theme/${EU_THEMES[theme]}`), '@type': 'skos:Concept', 'skos:prefLabel': texts(THEME_TITLES[theme]) },
     'dct:publisher': agent(call, owner), ...(contact && { 'dcat:contactPoint': contactPoint(owner, contact) }),
-    'dct:accessRights': id(`${EU_AUTHORITY}/access-right/${ACCESS[record.classification]}`), 'dct:rights': { '@type': 'dct:RightsStatement', 'rdfs:label': texts({ vi: rightsOf(record, 'vi'), en: rightsOf(record, 'en') }) },
-    ...(updateFrequency && { 'dct:accrualPeriodicity': id(`${EU_AUTHORITY}/frequency/${FREQUENCIES[updateFrequency]}`) }),
+    'dct:accessRights': of('dct:RightsStatement', `${EU_AUTHORITY}/access-right/${ACCESS[record.classification]}`), 'dct:rights': { '@type': 'dct:RightsStatement', 'rdfs:label': texts({ vi: rightsOf(record, 'vi'), en: rightsOf(record, 'en') }) },
+    ...(updateFrequency && { 'dct:accrualPeriodicity': of('dct:Frequency', `${EU_AUTHORITY}/frequency/${FREQUENCIES[updateFrequency]}`) }),
     ...(lineage && { 'dct:provenance': { '@type': 'dct:ProvenanceStatement', 'rdfs:label': texts(lineage) } }),
     ...(attribution && { 'dct:source': { 'rdfs:label': attribution } }),
     ...(label && { 'adms:versionNotes': texts(label) }),
@@ -77,15 +79,15 @@ function distributionNode(call: Origin, { licence }: CatalogueRecord, { path, ty
   const url = call.origin + path
   return {
     '@id': `${url}#distribution`, '@type': 'dcat:Distribution', 'dct:title': texts(title), 'dcat:accessURL': id(url),
-    'dcat:mediaType': id(IANA + type.split(';')[0]), 'dct:format': { '@type': 'dct:MediaTypeOrExtent', 'rdfs:label': format },
-    ...(LICENCES[licence] && { 'dct:license': id(LICENCES[licence]) }),
+    'dcat:mediaType': of('dct:MediaType', IANA + type.split(';')[0]), 'dct:format': { '@type': 'dct:MediaTypeOrExtent', 'rdfs:label': format },
+    ...(LICENCES[licence] && { 'dct:license': of('dct:LicenseDocument', LICENCES[licence]) }),
     ...(isFile ? { 'dcat:downloadURL': id(url) } : { 'dcat:accessService': { '@id': `${call.origin}/ogc`, '@type': 'dcat:DataService', 'dct:title': texts(SERVICE), 'dcat:endpointURL': id(`${call.origin}/ogc`) } }),
   }
 }
 
 /** Who publishes; where nobody is named, whoever runs the server. */
 function agent({ origin }: Origin, owner: Localized | undefined): object {
-  return owner ? { '@type': 'foaf:Agent', 'foaf:name': texts(owner) } : { '@id': `${origin}/`, '@type': 'foaf:Agent', 'foaf:name': new URL(origin).host }
+  return owner ? { '@type': 'foaf:Agent', 'foaf:name': texts(owner) } : { '@type': 'foaf:Agent', 'foaf:name': new URL(origin).host }
 }
 
 function contactPoint(owner: Localized | undefined, { email, phone, url }: NonNullable<CatalogueRecord['contact']>): object {
