@@ -1,7 +1,8 @@
 import type { BBox } from '../../../core/bbox.js'
 import type { Layer } from '../../../layers/layer.js'
 import type { Call } from '../../operations/operation.js'
-import { reachOf, selectedLayers } from '../tiles/get-tile.js'
+import { selectedLayers } from '../tiles/get-tile.js'
+import { reachOf } from '../tiles/reach.js'
 
 /** Picture tiles of WebMercatorQuad that a map can lie on. */
 export interface Backdrop {

@@ -1,8 +1,7 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { Response } from 'express'
-import { union, type BBox } from '../../../core/bbox.js'
-import { DEEPEST_ZOOM, isTileOf, WEB_MERCATOR, zoomsOf, type TileGrid } from '../../../core/tile-grid.js'
+import { isTileOf, WEB_MERCATOR, zoomsOf, type TileGrid } from '../../../core/tile-grid.js'
 import type { Tile } from '../../../core/tile-matrix.js'
 import type { Layer } from '../../../layers/layer.js'
 import { badParameter, notFound } from '../../errors.js'
@@ -17,6 +16,7 @@ import { unknownProperty } from '../../store/filter-sql.js'
 import { etagOf, familyOf, type Family } from './family.js'
 import { gridNamed } from './grids.js'
 import { limits } from './matrix-set.js'
+import { reachOf } from './reach.js'
 import { MVT_TYPE, shortWayOf, takesGzip, VARY } from './short-way.js'
 import { tileCacheOf } from './tile-cache.js'
 import { versionAt } from './version.js'
@@ -93,15 +93,6 @@ export async function checkLimits(call: Call, layers: readonly Layer[], { grid, 
   if (!limit) throw notFound(`There are no tiles of ${what} in ${grid.id}: ${reach.bbox ? 'they lie outside it' : 'nothing is there yet'}.`)
   if (y < limit.minTileRow || y > limit.maxTileRow || x < limit.minTileCol || x > limit.maxTileCol)
     throw notFound(`At zoom ${z} of ${grid.id} ${what} have rows ${limit.minTileRow} to ${limit.maxTileRow} and columns ${limit.minTileCol} to ${limit.maxTileCol}; asked were row ${y} and column ${x}.`)
-}
-
-/** Where layers have tiles: their extent, and their zooms in WebMercatorQuad. */
-export async function reachOf({ app: { store }, branch }: Call, layers: readonly Layer[]): Promise<{ readonly bbox: BBox | null; readonly zoom: { readonly min: number; readonly max: number } }> {
-  const summaries = await Promise.all(layers.map((layer) => store.layerSummary(layer, branch)))
-  return {
-    bbox: summaries.reduce<BBox | null>((all, { bbox }) => union(all, bbox), null),
-    zoom: { min: Math.min(DEEPEST_ZOOM, ...layers.map(({ zoom }) => zoom.min)), max: Math.max(0, ...layers.map(({ zoom }) => zoom.max)) },
-  }
 }
 
 /** What tiles of the request have in common. `datetime` is the moment that a tile shows: of an interval its end. Throws 400 for what is none. */

@@ -16,10 +16,11 @@ import { cityBackdrop, layerBackdrop } from '../features/backdrop.js'
 import { layerOf } from '../features/layers.js'
 import { pictureMap } from '../features/map-svg.js'
 import { schemaVersion, etag, notModified } from '../features/validator.js'
-import { layersNamed, MVT_TYPE, reachOf, selectedLayers } from './get-tile.js'
+import { layersNamed, MVT_TYPE, selectedLayers } from './get-tile.js'
 import { gridNamed, gridsOf } from './grids.js'
 import { PNG_TYPE } from './map-tile.js'
 import { crsUriOf, definitionOf, limits, matrixSetUri } from './matrix-set.js'
+import { reachOf } from './reach.js'
 
 /** What tiles are of, and what they carry. */
 export interface Tiling { readonly of: 'collection' | 'dataset'; readonly as: 'vector' | 'map' }
