@@ -31,7 +31,7 @@ export const EXPOSED = [
 /** Headers that pages of other origins may send, besides those that need no asking. */
 const ACCEPTED = [
   'Authorization', 'Content-Type', 'Content-Crs', 'Accept-Language', 'If-Match', 'If-None-Match', 'If-Modified-Since', 'If-Unmodified-Since', 'Prefer', 'Range',
-  'Idempotency-Key', 'Last-Event-ID', 'X-Reason', 'X-Request-Id',
+  'Idempotency-Key', 'Last-Event-ID', 'X-Esri-Authorization', 'X-Reason', 'X-Request-Id',
 ].join(', ')
 
 /** Any page may read the API; cookies are not sent across sites, tokens must be given by hand. */
