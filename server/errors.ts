@@ -29,6 +29,7 @@ const TITLES: Readonly<Record<string, string>> = {
   'precondition-failed': 'Precondition failed',
   'precondition-required': 'Precondition needed',
   'invalid-feature': 'Invalid feature',
+  'rolled-back': 'Rolled back',
   'key-reused': 'Key used before',
   'too-large': 'Too large',
   'too-many': 'Too many requests',

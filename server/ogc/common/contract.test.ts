@@ -6,7 +6,7 @@ import { Api, ask, randomOf, RequestMaker, type ApiOperation, type Seeds } from 
 import { testServer } from '../../testing/test-store.js'
 
 /** Requests for each operation that are made at random; `clients/` has the long run. */
-const EACH = Number(process.env.FUZZ_EACH ?? 3)
+const EACH = Number(process.env.FUZZ_EACH ?? 2)
 const SEED = Number(process.env.FUZZ_SEED ?? 20)
 
 /** What no right request of this test reaches: it takes another server, a conflict, a finding, or what the tests of its own folder make. */
