@@ -142,4 +142,5 @@ article{padding:.8rem 1rem;margin:0 0 .7rem;background:var(--card);border:1px so
 @media (prefers-color-scheme:dark){.good{color:#6fd39b}.warn{color:#e9b463}.bad{color:#f08a80}}
 .label{display:inline-block;padding:.25rem .8rem;border:1px solid #a8650a66;border-radius:6px;color:#a8650a;font-weight:600;margin:.2rem 0}.lead{font-size:1.05rem;max-width:60rem}
 .record{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,24rem);gap:1.6rem;align-items:start}.facts th{position:static;background:none;color:var(--soft);font-weight:400;width:9rem}.facts td{white-space:normal;max-width:none}.facts{background:var(--card);border:1px solid var(--line);border-radius:8px;border-collapse:separate;border-spacing:0}
-@media (max-width:46rem){.catalogue,.record{grid-template-columns:minmax(0,1fr)}.facets:not([open]){margin:0}.facts th{width:7rem}}`
+@media (max-width:46rem){.catalogue,.record{grid-template-columns:minmax(0,1fr)}.facets{order:1}.narrow{display:inline;float:right}.facts th{width:7rem}}
+.links small{overflow-wrap:anywhere}`
