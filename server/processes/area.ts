@@ -6,10 +6,12 @@ import { checkGeometry, FilterSyntaxError } from '../../core/filter/build.js'
 import { badBody } from '../errors.js'
 import type { Store } from '../store/store.js'
 
+const EXAMPLE = { type: 'Polygon', coordinates: [[[108.21, 16.05], [108.22, 16.05], [108.22, 16.06], [108.21, 16.06], [108.21, 16.05]]] }
+
 export const AreaSchema = Type.Object({
   type: Type.Unsafe<'Polygon' | 'MultiPolygon'>({ type: 'string', enum: ['Polygon', 'MultiPolygon'] }),
   coordinates: Type.Array(Type.Unknown(), { minItems: 1 }),
-}, { additionalProperties: false, format: 'geojson-geometry', contentMediaType: 'application/geo+json' })
+}, { additionalProperties: false, format: 'geojson-geometry', contentMediaType: 'application/geo+json', examples: [EXAMPLE] })
 export type Area = Static<typeof AreaSchema>
 
 /** Throws Problems that point at what is wrong: a ring that is not closed, crosses itself, or lies off the earth. */

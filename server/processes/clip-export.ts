@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { Problem } from '../errors.js'
 import { FORMAT_IDS, isCut, type FormatId, type LayerPlan } from '../export/export.js'
 import { sweepExports, writeExport } from '../export/files.js'
-import { planExport, type ExportPlan } from '../export/plan.js'
+import { ALL, planExport, type ExportPlan } from '../export/plan.js'
 import { exportChunks } from '../export/stream.js'
 import type { JobContext, Jobs } from '../operations/jobs.js'
 import type { Branch, Reader, Store } from '../store/store.js'
@@ -37,7 +37,7 @@ export const clipExport: ProcessDefinition<ClipInputs> = {
   jobControl: ['sync-execute', 'async-execute', 'dismiss'],
   roles: ['editor', 'steward'],
   inputs: {
-    layers: { required: true, schema: LayersSchema, title: { vi: 'Các lớp', en: 'Layers' }, description: { vi: 'Mã của các lớp.', en: 'Ids of collections.' } },
+    layers: { required: true, schema: LayersSchema, title: { vi: 'Các lớp', en: 'Layers' }, description: { vi: 'Mã của các lớp, hoặc ["all"] cho mọi lớp.', en: 'Ids of collections, or ["all"] for every one.' } },
     area: { required: true, schema: AreaSchema, title: { vi: 'Vùng', en: 'Area' }, description: { vi: 'Đa giác GeoJSON, kinh độ trước vĩ độ.', en: 'A GeoJSON polygon, longitude before latitude.' } },
     format: { schema: Type.Unsafe<FormatId>({ type: 'string', enum: [...FORMAT_IDS], default: 'geojson' }), title: { vi: 'Định dạng', en: 'Format' }, description: { vi: 'Định dạng của tệp; nhiều lớp có thể thành một tệp zip.', en: 'Format of the file; several layers may become a zip.' } },
     cut: { schema: Type.Boolean({ default: true }), title: { vi: 'Cắt', en: 'Cut' }, description: { vi: 'Cắt đường và vùng tại mép; nhà và lớp có nhiều loại hình để nguyên. Nếu không: giữ nguyên mọi đối tượng chạm vùng.', en: 'Cut lines and polygons at the edge of the area; buildings and what has no one kind of geometry stay whole. Otherwise whatever meets the area stays whole.' } },
@@ -53,13 +53,15 @@ export const clipExport: ProcessDefinition<ClipInputs> = {
     },
   },
   async freeze(inputs, { app, reader, branch }) {
-    layersOf(app.store, reader, inputs.layers)
+    if (!isAll(inputs.layers)) layersOf(app.store, reader, inputs.layers)
     await checkArea(app.store, inputs.area, '/inputs/area')
     await planClip(app.store, reader, branch, inputs).catch(error => { throw pointed(error) })
     const frozen: FrozenClip = { inputs, dataDir: app.config.dataDir }
     return { inputs: frozen }
   },
 }
+
+const isAll = (layers: readonly string[]) => layers.length === 1 && layers[0] === ALL
 
 /** What an export finds wrong is told at the input of the same name. */
 function pointed(error: unknown): unknown {

@@ -14,7 +14,7 @@ const MOST_PUBLIC = 20
 const KEPT = 500
 
 const values: Readonly<Record<string, readonly [schema: TSchema, titles: readonly [vi: string, en: string], descriptions: readonly [vi: string, en: string]]>> = {
-  message: [Type.String({ maxLength: 10_000 }), ['Lời nhắn', 'Message'], ['Một đoạn chữ.', 'Some text.']],
+  message: [Type.String({ maxLength: 10_000, examples: ['Xin chào'] }), ['Lời nhắn', 'Message'], ['Một đoạn chữ.', 'Some text.']],
   number: [Type.Number(), ['Số', 'Number'], ['Một con số.', 'A number.']],
   numbers: [Type.Array(Type.Integer(), { maxItems: 1000 }), ['Các số nguyên', 'Integers'], ['Một danh sách số nguyên.', 'A list of integers.']],
   box: [BoxSchema, ['Khung', 'Box'], ['Khung bao: tây, nam, đông, bắc.', 'A bounding box: west, south, east, north.']],

@@ -8,7 +8,7 @@ import { isUuid, listScenarios, scenarioOf, type Scenario } from '../scenarios/s
 import type { ExecuteCall, ProcessDefinition, ProcessInput } from './process.js'
 
 const SCHEMAS = {
-  scenario: Type.String({ maxLength: 60, format: 'uuid' }),
+  scenario: Type.String({ maxLength: 60, format: 'uuid', examples: ['0d0710f1-00d0-4a14-8022-101420220001'] }),
   rainFactor: Type.Number({ minimum: 0, maximum: 10, default: 1 }),
   riverFactor: Type.Number({ minimum: 0, maximum: 10, default: 1 }),
   seaLevelRise: Type.Number({ minimum: -5, maximum: 20, default: 0 }),

@@ -24,7 +24,7 @@ export function processPage(process: ProcessDefinition, base: string, lang: Lang
     <p><small>${jobControl.map(control => CONTROL[control][lang]).join(' · ')}${roles ? html` · ${say(lang, ['cần quyền', 'needs the role'])} ${roles.join(say(lang, [' hoặc ', ' or ']))}` : ''}</small></p>
     <h2>${say(lang, ['Đầu vào', 'Inputs'])}</h2>
     <div class="scroll"><table><tr><th>${say(lang, ['Tên', 'Name'])}</th><th></th><th>${say(lang, ['Giá trị', 'Values'])}</th><th></th></tr>
-    ${Object.entries(inputs).map(([name, input]) => html`<tr><td><code>${name}</code>${input.required ? ' *' : ''}</td><td>${input.title[lang]}</td><td><small>${values(input.schema)}</small></td><td style="white-space:normal">${input.description[lang]}</td></tr>`)}</table></div>
+    ${Object.entries(inputs).map(([name, input]) => html`<tr><td><code>${name}</code>${input.required ? ' *' : ''}</td><td>${input.title[lang]}</td><td style="white-space:normal"><small>${values(input.schema)}</small></td><td style="white-space:normal">${input.description[lang]}</td></tr>`)}</table></div>
     <p><small>* ${say(lang, ['bắt buộc', 'needed'])}</small></p>
     <h2>${say(lang, ['Kết quả', 'Outputs'])}</h2>
     <div class="scroll"><table>${Object.entries(outputs).map(([name, output]) => html`<tr><td><code>${name}</code></td><td>${output.title[lang]}</td><td style="white-space:normal">${output.description[lang]}</td></tr>`)}</table></div>

@@ -259,6 +259,8 @@ t.test('processes over a town: flood, impact, clip and export, check', async t =
     await writeFile(path, Buffer.from(await file.arrayBuffer()))
     const { stdout } = await promisify(execFile)('ogrinfo', ['-ro', '-so', '-al', path])
     t.match(stdout, /Layer name: roads[^]*Feature Count: 2|Feature Count: 2[^]*Layer name: roads/)
+    const every = await run('clip-export', { inputs: { layers: ['all'], area: hollow, format: 'csv' } }, editor)
+    t.match(every.headers.get('content-disposition'), /city\.csv\.zip/)
     t.equal((await fetch(`${location}/results/file`, { headers: { authorization: `Bearer ${editor}`, range: 'bytes=0-15' } })).status, 206)
     await rm(join(server.config.dataDir, 'exports'), { recursive: true })
     t.match(await get(`${location}/results/file`, editor), { status: 404, body: { detail: /expired/ } })
