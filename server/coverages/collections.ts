@@ -65,7 +65,10 @@ export const instancesOf = (call: Call): Promise<readonly RunOf[]> => runsOf(cal
 const QUERIES = ['position', 'radius', 'area', 'cube', 'trajectory', 'corridor'] as const
 const GRIDS: ReadonlySet<string> = new Set(['radius', 'area', 'cube', 'corridor'])
 
-/** A collection, or with `instance` one of its instances, as EDR and Coverages have them. */
+/**
+ * A collection, or with `instance` one of its instances. Among all collections it tells what OGC API Coverages wants besides;
+ * alone it keeps to the members of EDR, since some of its clients take no others.
+ */
 export function describe(call: Call, root: Root, coverage: Coverage, lang: Language, own: readonly Link[], instance?: string) {
   const { id, crs, resolutionM, label, times, quantities } = coverage
   const at = `${call.base}${root}/collections/${id}`
@@ -73,16 +76,16 @@ export function describe(call: Call, root: Root, coverage: Coverage, lang: Langu
   const vi = lang === 'vi'
   const queries = [...QUERIES, ...(addressLayer(call) ? ['locations' as const] : [])]
   const offered = crssOf(crs)
-  const step = (resolutionM / 111_320)
+  const step = resolutionM / 111_320
   return {
     id: instance ?? id, title: coverage.title[lang], description: coverage.description[lang],
-    ...(label && { simulation: label, run: coverage.run }),
+    ...(root === '/ogc' && { storageCrs: crs.uri, ...(label && { simulation: label, run: coverage.run }) }),
     keywords: quantities.map(quantity => quantity.title[lang]),
     extent: {
-      spatial: { bbox: [coverage.bbox], crs: CRS84_URI, storageCrsBbox: [extentIn(coverage, crs)], grid: [{ resolution: step }, { resolution: step }] },
-      temporal: { interval: [intervalOf(coverage)], ...(times.length > 1 && { values: times.map(instant) }), trs: 'http://www.opengis.net/def/uom/ISO-8601/0/Gregorian' },
+      spatial: { bbox: [coverage.bbox], crs: CRS84_URI, ...(root === '/ogc' && { storageCrsBbox: [extentIn(coverage, crs)], grid: [{ resolution: step }, { resolution: step }] }) },
+      temporal: { interval: [intervalOf(coverage)], values: times.map(instant), trs: 'http://www.opengis.net/def/uom/ISO-8601/0/Gregorian' },
     },
-    crs: offered.map(({ uri }) => uri), storageCrs: crs.uri,
+    crs: offered.map(({ uri }) => uri),
     output_formats: GRID_FORMATS,
     links: [
       ...(own.length > 0 ? own : [

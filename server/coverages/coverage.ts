@@ -36,8 +36,6 @@ export interface Coverage {
   readonly run?: string
   /** Another text whenever a value may be another. */
   readonly version: string
-  /** Whether its values can still change. */
-  readonly final: boolean
   /** A reader of values at places. */
   open(places: Places): Promise<ValuesAt> | ValuesAt
 }

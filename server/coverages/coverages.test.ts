@@ -300,6 +300,12 @@ t.test('coverages', async t => {
       t.notMatch(page.text, /undefined|\[object/)
     }
     t.match((await get(`${depth}?f=html`)).text, /SIMULATION – NOT A FORECAST/)
+    const found = await get(`${depth}/locations?q=nguyen+van+linh&f=html`)
+    const address = /href="([^"]*locations\/\d+[^"]*)"/.exec(found.text)![1]!.replaceAll('&amp;', '&')
+    const page = await get(`${address}&lang=en`)
+    t.match(page, { status: 200, text: /<h1>12 Nguyễn Văn Linh<\/h1>[^]*SIMULATION – NOT A FORECAST[^]*Deepest 1\.\d+ m, at \S+, 08:00[^]*<svg/ }, 'in the city’s time')
+    t.match((await get(`${depth}/position?coords=POINT(${wkt(at(-595, 0))})&f=html`)).text, /not computed\. That does not mean that it is dry/)
+    t.match((await get(`/edr/collections/run_maximum/position?coords=POINT(${wkt(at(0, 0))})&f=html&lang=vi`)).text, /Độ sâu lớn nhất/)
   })
 })
 

@@ -34,7 +34,6 @@ export async function elevation(store: Store, at: TerrainAt): Promise<Coverage |
     resolutionM: Math.min(...summary.sources.map(source => source.resolutionM)),
     times: [await timeOf(store, revision) ?? summary.sources[0]!.created.getTime()],
     version: `${at.branch ?? 'main'} ${revision}`,
-    final: false,
     open: places => () => heights(store, places, at),
   }
 }

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { Type } from '@sinclair/typebox'
 import type { Response } from 'express'
 import { badParameter, Problem } from '../errors.js'
-import { negotiate, type Media } from '../ogc/common/media.js'
-import { vary } from '../ogc/common/respond.js'
+import { HTML_MEDIA, language, negotiate, type Media } from '../ogc/common/media.js'
+import { sendText, vary } from '../ogc/common/respond.js'
 import { etag, notModified } from '../ogc/features/validator.js'
 import { Gate } from '../ogc/tiles/gate.js'
 import type { Answer, Call, Parameter } from '../operations/operation.js'
@@ -12,6 +12,7 @@ import { SingleFlightCache } from '../tiles3d/cache.js'
 import { writeCog, type Band } from './cog.js'
 import { coverageJson } from './coverage-json.js'
 import { countOf, sizeOf } from './domain.js'
+import { pointPage } from './point-page.js'
 import { csv, edrGeoJson } from './other-texts.js'
 import { instant, isOneTime, valuesOf, type Query } from './query.js'
 
@@ -36,13 +37,15 @@ const names = (all: readonly string[]): Parameter => ({
   name: 'f', in: 'query', description: 'Format, instead of the Accept header; json is CoverageJSON.', schema: Type.Union([...all, 'json'].map(name => Type.Literal(name))),
 })
 export const F_POINTS = names(FORMATS)
+/** Of a place there is a page too. */
+export const F_POINT = names([...FORMATS, HTML_MEDIA.f])
 export const F_GRID = names(GRID_FORMATS)
 
 /** What the OpenAPI document says of an answer. */
-export const answers = (grid: boolean, schema: NonNullable<Answer['content']>[string]): Readonly<Record<string, string | Answer>> => ({
+export const answers = ({ grid = false, page = false }: { readonly grid?: boolean; readonly page?: boolean }, schema: NonNullable<Answer['content']>[string]): Readonly<Record<string, string | Answer>> => ({
   200: {
     description: 'The values; `null` (CSV: nothing) where none is computed or known.',
-    content: { [COVERAGE_JSON.type]: schema, 'application/geo+json': {}, 'text/csv': Type.String(), ...(grid && { 'image/tiff': {} }) },
+    content: { [COVERAGE_JSON.type]: schema, 'application/geo+json': {}, 'text/csv': Type.String(), ...(grid && { 'image/tiff': {} }), ...(page && { 'text/html': Type.String() }) },
   },
   204: 'Nothing of the coverage lies there, or then.',
 })
@@ -54,15 +57,18 @@ const making = new Gate({ atOnce: 3, mostWaiting: 60, longestWaitMs: 30_000 })
 export async function send(call: Call, response: Response, query: Query | undefined): Promise<void> {
   vary(response)
   if (!query) return void response.status(204).end()
-  const grid = query.domain.kind === 'grid'
-  const offers = [...TEXTS.map(({ media }) => media), ...(grid ? [GEOTIFF] : [])]
+  const { domain } = query
+  const isPlace = domain.kind === 'points' && domain.form === 'point'
+  const offers = [...TEXTS.map(({ media }) => media), ...(domain.kind === 'grid' ? [GEOTIFF] : []), ...(isPlace ? [HTML_MEDIA] : [])]
   const media = negotiate(call.request, call.params.f === 'json' ? COVERAGE_JSON.f : call.params.f, offers)
-  const { label, version, final } = query.coverage
+  const { label, version } = query.coverage
   if (label) response.setHeader('X-Simulation', label.en.replace('–', '-'))
-  const tag = etag('coverage', call.origin, media.f, version, call.request.originalUrl)
+  const lang = language(call.request, call.params.lang)
+  const tag = etag('coverage', call.origin, media.f, media === HTML_MEDIA ? lang : '', version, call.request.originalUrl)
   if (notModified(call, response, tag, 'live')) return
-  response.setHeader('Content-Crs', `<${media.f === 'GeoJSON' ? 'http://www.opengis.net/def/crs/OGC/1.3/CRS84' : query.domain.crs.uri}>`)
-  if (media === GEOTIFF) return sendCog(call, response, query, final ? tag : `${tag} ${query.coverage.times.length}`)
+  response.setHeader('Content-Crs', `<${media.f === 'GeoJSON' ? 'http://www.opengis.net/def/crs/OGC/1.3/CRS84' : domain.crs.uri}>`)
+  if (media === GEOTIFF) return sendCog(call, response, query, tag)
+  if (media === HTML_MEDIA) return sendText(response, 'text/html; charset=utf-8', await making.run(() => pointPage(call, query, lang, FORMATS), call.signal))
   const format = TEXTS.find(one => one.media === media)!
   refuseTooMany(query, format)
   response.setHeader('Content-Type', media.type === 'text/csv' ? 'text/csv; charset=utf-8; header=present' : media.type)

@@ -14,8 +14,8 @@ import type { Answer, Call, Operation, Parameter } from '../operations/operation
 import { coverageOf, coveragesOf, describe, instancesOf, isCoverage, type Root } from './collections.js'
 import type { Coverage } from './coverage.js'
 import { locationQuery, queryOf, type QueryType } from './edr.js'
-import { answers, F_GRID, F_POINTS, FORMATS, send } from './formats.js'
-import { locationsNamed, locationsWhere } from './locations.js'
+import { answers, F_GRID, F_POINT, F_POINTS, send } from './formats.js'
+import { addressLayer, locationsNamed, locationsWhere } from './locations.js'
 import { coverageQuery } from './ogc-coverage.js'
 import { boxOf, unitParameter } from './shapes.js'
 import { CRS84 } from '../../core/crs.js'
@@ -66,17 +66,17 @@ function queryOperations(root: Root, prefix: string): Operation[] {
     const common = { method: 'get', branched: true, tags: ['Environmental data'] } as const
     return [
       ...(Object.entries(QUERIES) as [QueryType, (typeof QUERIES)[QueryType]][]).map(([type, { summary, parameters, grid }]): Operation => ({
-        ...common, id: id(capital(type)), path: `${path}/${type}`, summary, parameters: [...own, ...parameters, ...shared, grid ? F_GRID : F_POINTS],
-        responses: answers(grid, COVERAGE_JSON), handler: async (call, response) => send(call, response, await queryOf(call, type)),
+        ...common, id: id(capital(type)), path: `${path}/${type}`, summary, parameters: [...own, ...parameters, ...shared, ...(type === 'position' ? [F_POINT, LANG] : [grid ? F_GRID : F_POINTS])],
+        responses: answers({ grid, page: type === 'position' }, COVERAGE_JSON), handler: async (call, response) => send(call, response, await queryOf(call, type)),
       })),
       {
         ...common, id: id('Locations'), path: `${path}/locations`, summary: 'Addresses that there are values for; q finds them by name.',
-        parameters: [...own, query('q', 'An address, or part of it, with or without diacritics.', Type.String({ minLength: 1, maxLength: 200 })), BOX(false), MOMENT, query('limit', 'How many at most.', Type.Integer({ minimum: 1, maximum: 10_000, default: 100 })), CURSOR, ...(ofInstance ? [] : [RUN]), query('f', 'Format; GeoJSON only.', Type.Union(['GeoJSON', 'json'].map(name => Type.Literal(name)))), NAMES, CRS],
-        responses: { 200: answer('Addresses, a page of them.', 'application/geo+json', LOCATIONS) }, handler: sendLocations,
+        parameters: [...own, query('q', 'An address, or part of it, with or without diacritics.', Type.String({ minLength: 1, maxLength: 200 })), BOX(false), MOMENT, query('limit', 'How many at most.', Type.Integer({ minimum: 1, maximum: 10_000, default: 100 })), CURSOR, ...(ofInstance ? [] : [RUN]), query('f', 'Format, instead of the Accept header.', Type.Union(['GeoJSON', 'json', 'html'].map(name => Type.Literal(name)))), LANG, NAMES, CRS],
+        responses: { 200: jsonOrPage('Addresses, a page of them.', LOCATIONS, LOCATIONS_MEDIA.type) }, handler: sendLocations,
       },
       {
-        ...common, id: id('Location'), path: `${path}/locations/{locationId}`, summary: 'Values at an address, over time.', parameters: [...own, LOCATION_ID, ...shared, F_POINTS],
-        responses: answers(false, COVERAGE_JSON), handler: async (call, response) => send(call, response, await locationQuery(call)),
+        ...common, id: id('Location'), path: `${path}/locations/{locationId}`, summary: 'Values at an address, over time.', parameters: [...own, LOCATION_ID, ...shared, F_POINT, LANG],
+        responses: answers({ page: true }, COVERAGE_JSON), handler: async (call, response) => send(call, response, await locationQuery(call)),
       },
     ]
   })
@@ -84,12 +84,11 @@ function queryOperations(root: Root, prefix: string): Operation[] {
 
 const capital = (word: string) => word[0]!.toUpperCase() + word.slice(1)
 
+const LOCATIONS_MEDIA: Media = { f: 'GeoJSON', type: 'application/geo+json' }
 const LOCATIONS = named('EdrLocations', Type.Object({
   type: Type.Literal('FeatureCollection'), numberReturned: Type.Integer({ minimum: 0 }), links: LINKS,
   features: Type.Array(Type.Object({ type: Type.Literal('Feature'), id: Type.String(), geometry: Type.Object({}, { additionalProperties: true }), properties: Type.Object({}, { additionalProperties: true }) })),
 }))
-
-const LOCATIONS_MEDIA: Media = { f: 'GeoJSON', type: 'application/geo+json' }
 
 async function sendLocations(call: Call, response: Response): Promise<void> {
   const { limit, q, bbox, cursor } = call.params
@@ -105,16 +104,24 @@ async function sendLocations(call: Call, response: Response): Promise<void> {
     datetime: `${instant(coverage.times[0]!)}/${instant(coverage.times.at(-1)!)}`,
     ...(coverage.label && { simulation: coverage.label.en, run: coverage.run }),
   }
-  vary(response)
-  response.setHeader('Cache-Control', 'no-cache')
-  sendText(response, LOCATIONS_MEDIA.type, JSON.stringify({
-    type: 'FeatureCollection', numberReturned: locations.length,
-    links: [...selfLinks(call, LOCATIONS_MEDIA, [LOCATIONS_MEDIA], 'Locations'), ...(more ? [more] : [])],
-    features: locations.map(({ id, name, lon, lat }) => ({
-      type: 'Feature', id: String(id), geometry: { type: 'Point', coordinates: [lon, lat] },
-      properties: { label: name, ...common, edrqueryendpoint: `${at}/${id}` },
-    })),
-  }))
+  const lang = language(call.request, call.params.lang)
+  respond(call, response, {
+    title: lang === 'vi' ? 'Địa chỉ' : 'Addresses', crumbs: [...crumbs(call, lang), [coverage.title[lang], `${call.base}/edr/collections/${coverage.id}`]], links: more ? [more] : [],
+    json: links => ({
+      type: 'FeatureCollection', numberReturned: locations.length, links,
+      features: locations.map(({ id, name, lon, lat }) => ({
+        type: 'Feature', id: String(id), geometry: { type: 'Point', coordinates: [lon, lat] },
+        properties: { label: name, ...common, edrqueryendpoint: `${at}/${id}` },
+      })),
+    }),
+    html: () => html`${coverage.label ? html`<p><b>${coverage.label[lang]}</b></p>` : ''}${addressForm(at, q, lang)}
+      ${linkList(locations.map(({ id, name }) => [name, `${at}/${id}?f=html`]))}${more ? html`<p><a href="${more.href}">${lang === 'vi' ? 'Trang sau' : 'Next page'}</a></p>` : ''}`,
+  }, LOCATIONS_MEDIA)
+}
+
+function addressForm(action: string, q: string | undefined, lang: Language): Html {
+  return html`<form class="inline" action="${action}"><input type="hidden" name="f" value="html"><input type="hidden" name="lang" value="${lang}">
+    <input name="q" type="search" required maxlength="200" size="32" value="${q}" placeholder="${lang === 'vi' ? 'Số nhà, tên đường' : 'House number, street'}" aria-label="${lang === 'vi' ? 'Địa chỉ' : 'Address'}"><button>${lang === 'vi' ? 'Tìm' : 'Find'}</button></form>`
 }
 
 function cursorLink(call: Call, at: string, id: number): Link {
@@ -124,7 +131,7 @@ function cursorLink(call: Call, at: string, id: number): Link {
   return { href: `${at}?${search}`, rel: 'next', type: 'application/geo+json', title: 'Next' }
 }
 
-const crumbs = (call: Call, lang: Language): [string, string][] => [['EDR', `${call.base}/edr`], [lang === 'vi' ? 'Tập dữ liệu' : 'Collections', `${call.base}/edr/collections`]]
+const crumbs = (call: Call, lang: Language): [string, string][] => [['dothi', `${call.base}/ogc`], ['EDR', `${call.base}/edr`], [lang === 'vi' ? 'Tập dữ liệu' : 'Collections', `${call.base}/edr/collections`]]
 
 function instanceOperations(root: Root, prefix: string): Operation[] {
   const common = { method: 'get', branched: true, tags: ['Environmental data'] } as const
@@ -166,18 +173,19 @@ function respondCoverage(call: Call, response: Response, root: Root, coverage: C
 }
 
 /** Below the description of a coverage: its parameters, and addresses to try. */
-function coverageHtml(call: Call, root: Root, { id, bbox, quantities, run, label }: Coverage, lang: Language, instance?: string): Html {
+function coverageHtml(call: Call, root: Root, { id, bbox, quantities, run }: Coverage, lang: Language, instance?: string): Html {
   const vi = lang === 'vi'
   const at = `${call.base}${root}/collections/${id}${instance ? `/instances/${instance}` : ''}`
   const [lon, lat] = [(bbox[0] + bbox[2]) / 2, (bbox[1] + bbox[3]) / 2].map(value => value.toFixed(4))
-  return html`${label ? html`<p><b>${label[lang]}</b></p>` : ''}
+  return html`
     <div class="scroll"><table>${quantities.map(quantity => html`<tr><td><code>${quantity.name}</code></td><td>${quantity.title[lang]}</td><td>${quantity.unit.symbol}</td><td>${quantity.description[lang]}</td></tr>`)}</table></div>
+    ${addressLayer(call) ? html`<h2>${vi ? 'Theo địa chỉ' : 'By address'}</h2>${addressForm(`${at}/locations`, undefined, lang)}` : ''}
     <h2>${vi ? 'Hỏi dữ liệu' : 'Ask it'}</h2>
     ${linkList([
-      [vi ? 'Tại một điểm' : 'At a place', `${at}/position?coords=POINT(${lon} ${lat})`, 'CoverageJSON'],
+      [vi ? 'Tại một điểm' : 'At a place', `${at}/position?coords=POINT(${lon} ${lat})&f=html`, 'HTML'],
+      [vi ? 'Tại một điểm' : 'At a place', `${at}/position?coords=POINT(${lon} ${lat})&f=CoverageJSON`, 'CoverageJSON'],
       [vi ? 'Tại một điểm' : 'At a place', `${at}/position?coords=POINT(${lon} ${lat})&f=CSV`, 'CSV'],
       [vi ? 'Trong 500 m' : 'Within 500 m', `${at}/radius?coords=POINT(${lon} ${lat})&within=500&within-units=m`, 'CoverageJSON'],
-      [vi ? 'Theo địa chỉ' : 'By address', `${at}/locations?limit=20`, 'GeoJSON'],
       ['GeoTIFF (COG)', `${call.base}/ogc/collections/${id}/coverage?f=GeoTIFF${run ? `&run=${run}` : ''}`],
     ])}`
 }
@@ -215,7 +223,7 @@ const COVERAGE: Operation = {
     query('properties', 'Only these properties, comma-separated.', Type.Array(Type.String(), { maxItems: 50 })), query('exclude-properties', 'All but these properties.', Type.Array(Type.String(), { maxItems: 50 })),
     query('crs', 'CRS of the answer, by URI; default the coverage’s own (storageCrs).', Type.String({ maxLength: 200 })), Z, RUN, AS_OF, F_GRID,
   ],
-  responses: answers(true, COVERAGE_JSON),
+  responses: answers({ grid: true }, COVERAGE_JSON),
   handler: async (call, response) => send(call, response, await coverageQuery(call)),
 }
 
@@ -249,7 +257,7 @@ const SERVICE: readonly Operation[] = [
     responses: { 200: jsonOrPage('The classes.', CONFORMANCE) },
     handler: (call, response) => {
       const conformsTo = [...COMMON_CLASSES, 'http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections', ...(SERVICE[0]!.conformsTo ?? [])]
-      respond(call, response, { title: 'Conformance', crumbs: [['EDR', `${call.base}/edr`]], json: links => ({ links, conformsTo }), html: () => html`<ul>${conformsTo.map(uri => html`<li><code>${uri}</code></li>`)}</ul>` })
+      respond(call, response, { title: 'Conformance', crumbs: crumbs(call, 'en').slice(0, 2), json: links => ({ links, conformsTo }), html: () => html`<ul>${conformsTo.map(uri => html`<li><code>${uri}</code></li>`)}</ul>` })
     },
   },
   {
@@ -269,7 +277,7 @@ const SERVICE: readonly Operation[] = [
       const lang = language(call.request, call.params.lang)
       const coverages = await coveragesOf(call)
       respond(call, response, {
-        title: lang === 'vi' ? 'Tập dữ liệu' : 'Collections', crumbs: [['EDR', `${call.base}/edr`]],
+        title: lang === 'vi' ? 'Tập dữ liệu' : 'Collections', crumbs: crumbs(call, 'en').slice(0, 2),
         json: links => ({ links, collections: coverages.map(coverage => describe(call, '/edr', coverage, lang, [])) }),
         html: () => html`<div class="cards">${coverages.map(({ id, title, description }) => html`<a class="card" href="${call.base}/edr/collections/${id}"><b>${title[lang]}</b> <small>${id}</small><br>${description[lang]}</a>`)}</div>`,
       })

@@ -84,14 +84,14 @@ export async function runMaximum(store: Store, reader: Reader, branch: Branch, r
   }
 }
 
-async function common(store: Store, { id, title, label, grid, state, complete, times, sources }: RunManifest, kind: string) {
+async function common(store: Store, { id, title, label, grid, state, times, sources }: RunManifest, kind: string) {
   const lons = grid.corners.map(([lon]) => lon), lats = grid.corners.map(([, lat]) => lat)
   const text = (lang: 'vi' | 'en') => `${label[lang]}. ${title[lang]}. ${sources.join(' ')}`
   return {
     description: { vi: text('vi'), en: text('en') },
     bbox: [Math.min(...lons), Math.min(...lats), Math.max(...lons), Math.max(...lats)] as const,
     crs: await crsOf(store, grid.crs), grid, resolutionM: grid.cell,
-    label, run: id, version: `${kind} ${id} ${state} ${times.length}`, final: complete,
+    label, run: id, version: `${kind} ${id} ${state} ${times.length}`,
   }
 }
 

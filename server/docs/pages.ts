@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Language } from '../ogc/common/media.js'
 
 /** In the order in which people read them. */
-export const PAGES = ['index', 'start', 'viewer', 'import', 'export', 'static', 'sources', 'layers', 'quality', 'rights', 'services', 'arcgis', 'editing', 'history', 'feed', 'federation', 'flood', 'processes', 'cli', 'operations', 'problems'] as const
+export const PAGES = ['index', 'start', 'viewer', 'import', 'export', 'static', 'sources', 'layers', 'quality', 'rights', 'services', 'arcgis', 'coverages', 'editing', 'history', 'feed', 'federation', 'flood', 'processes', 'cli', 'operations', 'problems'] as const
 export type PageName = (typeof PAGES)[number]
 
 export const isPage = (name: string): name is PageName => (PAGES as readonly string[]).includes(name)
@@ -22,6 +22,7 @@ export const NAMES: Readonly<Record<PageName, Readonly<Record<Language, string>>
   quality: { vi: 'Chất lượng dữ liệu', en: 'Data quality' },
   rights: { vi: 'Dữ liệu cá nhân và quyền', en: 'Personal data and rights' },
   services: { vi: 'Dịch vụ', en: 'Services' },
+  coverages: { vi: 'Giá trị tại chỗ', en: 'Values at places' },
   arcgis: { vi: 'ArcGIS', en: 'ArcGIS' },
   editing: { vi: 'Chỉnh sửa', en: 'Editing' },
   history: { vi: 'Lịch sử và nhánh', en: 'History and branches' },

@@ -26,6 +26,7 @@ export const landingOperations: readonly Operation[] = [
         { href: `${ogc}/collections`, rel: 'data', type: JSON_MEDIA.type, title: 'Collections' },
         { href: `${ogc}/collections`, rel: REL.data, type: JSON_MEDIA.type, title: 'Collections' },
         { href: `${call.origin}/ogc/collections/catalogue/items`, rel: 'http://www.opengis.net/def/rel/ogc/1.0/ogc-catalog', type: GEOJSON_MEDIA.type, title: 'Data catalogue' },
+        { href: `${call.base}/edr`, rel: 'related', type: JSON_MEDIA.type, title: 'Environmental data: elevation and floods at places (EDR)' },
         { href: `${ogc}/functions`, rel: REL.functions, type: JSON_MEDIA.type, title: 'Functions of filters' },
         { href: `${ogc}/tiles`, rel: REL.tilesetsVector, type: JSON_MEDIA.type, title: 'Vector tiles of all collections' },
         { href: `${ogc}/map/tiles`, rel: REL.tilesetsMap, type: JSON_MEDIA.type, title: 'Map tiles of all collections' },
