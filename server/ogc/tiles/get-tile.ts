@@ -35,14 +35,14 @@ export interface Showing extends Address { readonly named: readonly Layer[]; rea
 export async function getCollectionTile(call: Call, response: Response): Promise<void> {
   const layer = layerOf(call)
   const address = await addressOf(call)
-  await sendTile(call, response, { ...address, named: [layer], layers: [layer] }, () => checkLimits(call, [layer], address))
+  await sendTile(call, response, { ...address, named: [layer], layers: [layer] }, [layer])
 }
 
 /** `/ogc/tiles/{tileMatrixSetId}/…`: the collections asked for, or all that show at this zoom. */
 export async function getDatasetTile(call: Call, response: Response): Promise<void> {
   const address = await addressOf(call)
   const layers = selectedLayers(call)
-  await sendTile(call, response, shown(address, layers), () => checkLimits(call, layers, address))
+  await sendTile(call, response, shown(address, layers), layers)
 }
 
 /** `/tiles/{a,b,c}/{z}/{x}/{y}.mvt`: an empty tile is 204, and zooms outside the layers' are empty. */
@@ -103,19 +103,19 @@ export function familyAsked({ params, branch, reader }: Call, { grid, named, lay
   })
 }
 
-/** `refuse` throws for a tile that is not offered; who holds the tile already was let in before, and need not be looked up. */
-async function sendTile(call: Call, response: Response, showing: Showing, refuse?: () => Promise<void>): Promise<void> {
+/** `limited` are the layers whose limits are kept; who holds the tile already was let in before, and need not be looked up. */
+async function sendTile(call: Call, response: Response, showing: Showing, limited?: readonly Layer[]): Promise<void> {
   const { app: { store }, branch, reader, params: { run } } = call
   const { tile, layers } = showing
   const catalogue = store.catalogue.version
   const family = familyAsked(call, showing)
   const { asOf } = family
   // A moment that is still to come means the present only until then.
-  const learn = () => { if (call.params.datetime === undefined) shortWayOf(store).learn(call.request.originalUrl, { family, free: !refuse, catalogue }) }
+  const learn = () => { if (call.params.datetime === undefined) shortWayOf(store).learn(call.request.originalUrl, { family, limited, catalogue }) }
   const version = await timed(response, 'revision', () => versionAt(store, family, tile))
   response.vary(VARY)
   if (notModified(call, response, etagOf(family, version), isFixed(asOf) ? 'fixed' : 'live')) return learn()
-  await refuse?.()
+  if (limited) await checkLimits(call, limited, showing)
   if (layers.length === 0) return void response.status(204).end()
   for (const layer of layers) await noteTileRead(store.db, { layer, branch, asOf, reader, run })
   const { gzipped, truncated } = await timed(response, 'tile', () => tileCacheOf(store).get({ family, tile, version, reader }, call.signal))

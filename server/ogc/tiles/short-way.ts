@@ -4,9 +4,9 @@
  * A tile that has to be made is waited for here too. Everything else goes the long way, errors too.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isTileOf } from '../../../core/tile-grid.js'
+import { isTileOf, rangeOf, zoomsOf, type TileGrid } from '../../../core/tile-grid.js'
 import type { Tile } from '../../../core/tile-matrix.js'
-import type { Classification } from '../../../layers/layer.js'
+import type { Classification, Layer } from '../../../layers/layer.js'
 import type { WaitingRoom } from '../../http/limits.js'
 import { requestId } from '../../http/request-id.js'
 import { EXPOSED } from '../../http/security.js'
@@ -14,6 +14,7 @@ import { PUBLIC, type Store } from '../../store/store.js'
 import { cacheControl } from '../common/respond.js'
 import { matches } from '../features/validator.js'
 import { etagOf, type Family } from './family.js'
+import { reachNow } from './reach.js'
 import { tileCacheOf, type CachedTile, type Wanted } from './tile-cache.js'
 import { versionNow } from './version.js'
 
@@ -23,8 +24,8 @@ export const VARY = 'Accept-Encoding, Authorization, Cookie'
 /** What an address means at one zoom, but for column and row. */
 interface Meaning {
   readonly family: Family
-  /** Whether any tile may be sent; otherwise only that the client's is the same. */
-  readonly free: boolean
+  /** The layers whose limits decide whether a tile may be sent; undefined: any may. Who has the tile already is told so beyond them too. */
+  readonly limited: readonly Layer[] | undefined
   /** Of the catalogue at that time: a layer may have come, changed or gone since. */
   readonly catalogue: number
 }
@@ -41,11 +42,11 @@ export class ShortWay {
    * Remembers what the address of an answered request means; `catalogue` is the version of the catalogue that its layers are from.
    * Only the present of main: a scenario may be gone by the next request.
    */
-  learn(url: string, { family, free, catalogue }: Meaning): void {
+  learn(url: string, { family, limited, catalogue }: Meaning): void {
     const address = addressOf(url)
     if (!address || family.branch !== 'main' || family.asOf !== 'now' || family.run !== undefined || family.layers.length === 0) return
     if (this.#meanings.size >= MOST_MEANINGS) this.#meanings.delete(this.#meanings.keys().next().value!)
-    this.#meanings.set(keyOf(address, family.clearance), { family, free, catalogue })
+    this.#meanings.set(keyOf(address, family.clearance), { family, limited, catalogue })
   }
 
   /**
@@ -57,7 +58,7 @@ export class ShortWay {
     const meaning = address && this.#meanings.get(keyOf(address, clearance))
     if (!meaning || meaning.catalogue !== this.store.catalogue.version) return false
     const { tile } = address
-    const { family, free } = meaning
+    const { family, limited } = meaning
     if (!isTileOf(family.grid, tile)) return false
     const version = versionNow(this.store, family, tile)
     if (version === undefined) return false
@@ -69,7 +70,7 @@ export class ShortWay {
       return true
     }
     // Who reads restricted rows is entered in a log first.
-    if (!free || clearance === 'restricted' || !takesGzip(request)) return false
+    if (clearance === 'restricted' || !takesGzip(request) || (limited && !isWithinNow(this.store, limited, family.grid, tile))) return false
     const held = tileCacheOf(this.store).held(family, tile, version)
     if (!held) return this.#fetch({ family, tile, version, reader: { ...PUBLIC, clearance } }, request, response, headers, room)
     sendTile(response, headers, held)
@@ -130,6 +131,14 @@ function addressOf(url: string): Address | undefined {
 }
 
 const keyOf = ({ before, behind, tile }: Address, clearance: Classification) => `${clearance} ${tile.z} ${before} ${behind}`
+
+/** False also where the limits are not known at once. */
+function isWithinNow(store: Store, layers: readonly Layer[], grid: TileGrid, { z, x, y }: Tile): boolean {
+  const reach = reachNow(store, layers)
+  const zoom = reach && zoomsOf(grid, reach.zoom)
+  const range = reach?.bbox && z >= zoom!.min && z <= zoom!.max ? rangeOf(grid, z, reach.bbox) : undefined
+  return range !== undefined && x >= range.west && x <= range.east && y >= range.north && y <= range.south
+}
 
 const ways = new WeakMap<Store, ShortWay>()
 
