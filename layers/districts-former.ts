@@ -18,7 +18,7 @@ export const districtsFormer: Layer = {
     integer('population', 'Dân số', 'Population', { min: 0 }),
     date('hieu_luc_tu', 'Hiệu lực từ', 'In force from'),
     date('hieu_luc_den', 'Hiệu lực đến', 'In force until'),
-    json('lineage', 'Chuyển thành', 'Became', { description: { vi: 'Các phường, xã mới và tỷ lệ diện tích: [{name, code, share}].', en: 'The new units and their share of this district’s area: [{name, code, share}].' } }),
+    json('lineage', 'Chuyển thành', 'Became', { list: true, description: { vi: 'Các phường, xã mới và tỷ lệ diện tích: [{name, code, share}].', en: 'The new units and their share of this district’s area: [{name, code, share}].' } }),
   ],
   label: 'name', searchable: ['name', 'full_name', 'code'],
   rules: [ascending('hieu_luc_tu', 'hieu_luc_den', 'Ngày hết hiệu lực không trước ngày hiệu lực', 'The unit does not end before it begins')],

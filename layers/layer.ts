@@ -91,6 +91,8 @@ export interface Column {
   readonly codes?: Readonly<Record<string, Localized>>
   /** The value names a feature of this collection: by its id, or by this column of it. */
   readonly references?: { readonly collection: string; readonly by?: string }
+  /** Of JSON: it holds a list, not an object. */
+  readonly list?: true
   /** Default `open`. */
   readonly classification?: Classification
   /** Carried in vector tiles and glb property tables. */

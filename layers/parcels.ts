@@ -24,7 +24,7 @@ export const parcels: Layer = {
     number('dien_tich_do', 'Diện tích đo', 'Measured area', { unit: 'm²', min: 0 }),
     text('loai_dat', 'Loại đất chính', 'Main land use', { codes: LAND_USE, inTiles: true }),
     text('loai_dat_ghi', 'Loại đất (ghi trên giấy)', 'Land use as written', { maxLength: 60 }),
-    json('su_dung_dat', 'Các mục đích sử dụng', 'All land uses', { description: { vi: '[{code, area_m2, purpose, until}]', en: '[{code, area_m2, purpose, until}]' } }),
+    json('su_dung_dat', 'Các mục đích sử dụng', 'All land uses', { list: true, description: { vi: '[{code, area_m2, purpose, until}]', en: '[{code, area_m2, purpose, until}]' } }),
     text('dia_chi', 'Địa chỉ thửa đất', 'Address', { maxLength: 300 }),
     text('doi_tuong', 'Loại đối tượng sử dụng', 'Kind of land user', {
       codes: codes({

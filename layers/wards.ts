@@ -24,7 +24,7 @@ export const wards: Layer = {
     integer('population', 'Dân số', 'Population', { min: 0 }),
     date('hieu_luc_tu', 'Hiệu lực từ', 'In force from'),
     date('hieu_luc_den', 'Hiệu lực đến', 'In force until'),
-    json('lineage', 'Hình thành từ', 'Formed from', { description: { vi: 'Danh sách đơn vị cũ và tỷ lệ diện tích: [{name, code, share}].', en: 'Former units with their share of this unit’s area: [{name, code, share}].' } }),
+    json('lineage', 'Hình thành từ', 'Formed from', { list: true, description: { vi: 'Danh sách đơn vị cũ và tỷ lệ diện tích: [{name, code, share}].', en: 'Former units with their share of this unit’s area: [{name, code, share}].' } }),
   ],
   // Code and name come with the decision, so that the request has to give them.
   divides: { own: ['code', 'name', 'full_name', 'name_en', 'area_km2', 'population', 'hieu_luc_tu', 'hieu_luc_den', 'lineage'], same: ['province_code'] },

@@ -76,9 +76,9 @@ export function geoJsonSchema(call: Call, layer: Layer, lang: Language): unknown
 
 const INT32_MAX = 2 ** 31 - 1
 
-function geoJsonType({ type, min, max, title, unit, name }: Column): object {
+function geoJsonType({ type, list, min, max, title, unit, name }: Column): object {
   const isSmall = name === 'revision' || (max !== undefined && max <= INT32_MAX && (min ?? 0) >= -INT32_MAX)
-  return { ...TYPES[type === 'integer' && !isSmall ? 'number' : type], title: title.en, nullable: true, 'x-ogc-unit': unit }
+  return { ...(list ? LIST : TYPES[type === 'integer' && !isSmall ? 'number' : type]), title: title.en, nullable: true, 'x-ogc-unit': unit }
 }
 
 function schema(call: Call, layer: Layer, lang: Language, path: 'schema' | 'queryables' | 'sortables', columns: readonly Column[]): unknown {
@@ -118,12 +118,14 @@ const TYPES: Readonly<Record<Column['type'], object>> = {
   date: { type: 'string', format: 'date' }, timestamp: { type: 'string', format: 'date-time' }, json: { type: 'object' },
 }
 
+const LIST = { type: 'array', items: {} } as const
+
 const FORMATS: Readonly<Partial<Record<Column['type'], string>>> = { integer: 'int64', number: 'double' }
 
 function columnSchema(column: Column, lang: Language, inline = false): object {
   const codes = column.codes && Object.entries(column.codes).map(([code, title]) => [column.type === 'integer' ? Number(code) : code, title[lang]] as const)
   return {
-    ...(FORMATS[column.type] && { format: FORMATS[column.type] }), ...TYPES[column.type], title: column.title[lang], description: column.description?.[lang],
+    ...(FORMATS[column.type] && { format: FORMATS[column.type] }), ...(column.list ? LIST : TYPES[column.type]), title: column.title[lang], description: column.description?.[lang],
     minimum: column.min, maximum: column.max, maxLength: column.maxLength, pattern: column.pattern,
     'x-ogc-unit': column.unit && ucum(column.unit),
     // Codes are data: others may come, so they are told but only enforced where a reader asks for that profile.
