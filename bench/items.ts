@@ -40,7 +40,8 @@ async function pagesBench({ connection }: BigCity, { url }: Server): Promise<rea
   const ours = { name: 'dothi', address: `${url}/ogc/collections/buildings/items?f=json&limit=${PAGE}&properties=${PROPERTIES}` }
   const bare = async () => {
     const { rows: [row] } = await client.query<{ page: string }>(`
-      select json_build_object('type', 'FeatureCollection', 'features', json_agg(st_asgeojson(t, 'geom', 7, id_column => 'id')::json))::text as page
+      select json_build_object('type', 'FeatureCollection', 'features', json_agg(json_build_object(
+        'type', 'Feature', 'id', id, 'geometry', st_asgeojson(geom, 7)::json, 'properties', json_build_object(${PROPERTIES.split(',').map(name => `'${name}', ${name}`).join(', ')}))))::text as page
       from (select id, geom, ${PROPERTIES} from city.buildings order by id limit ${PAGE}) as t`)
     return count(row!.page)
   }
