@@ -23,7 +23,7 @@ export function isolate(response: Response): void {
 
 /** Headers that pages of other origins may read. */
 export const EXPOSED = [
-  'Link', 'Content-Crs', 'Content-Language', 'Content-Disposition', 'ETag', 'Last-Modified', 'Location', 'Allow', 'Accept-Post', 'Accept-Patch', 'Preference-Applied', 'Retry-After',
+  'Link', 'Content-Crs', 'Content-Language', 'Content-Disposition', 'Content-Location', 'ETag', 'Last-Modified', 'Location', 'Allow', 'Accept-Post', 'Accept-Patch', 'Preference-Applied', 'Retry-After',
   'OGC-NumberMatched', 'OGC-NumberReturned', 'Server-Timing', 'X-Request-Id', 'X-Revision', 'Idempotency-Replayed', 'X-Features-Truncated', 'X-Terrain',
   'X-Export-Crs', 'X-Export-Losses', 'X-Simulation', 'X-Array-Type',
 ].join(', ')

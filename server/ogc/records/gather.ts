@@ -65,7 +65,7 @@ function layerDistributions({ id, threeD, geometry }: Layer): Distribution[] {
       path: `/exports?layers=${id}&format=${format}`, rel: 'enclosure', type: FORMATS[format].mediaType, title: both(`Toàn bộ: ${FORMATS[format].title}`, `All of it as ${FORMATS[format].title}`), format: FORMATS[format].title, isFile: true,
     })),
     { path: `${collection}/tiles/WebMercatorQuad`, rel: 'http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector', type: JSON_TYPE, title: both('Ô bản đồ véc-tơ', 'Vector tiles'), format: 'Mapbox Vector Tiles' },
-    ...(threeD ? [{ path: `/3dtiles/${id}/tileset.json`, rel: 'http://www.opengis.net/def/rel/ogc/0.0/geovolumes', type: 'application/json+3dtiles', title: both('3D Tiles'), format: '3D Tiles' } as const] : []),
+    ...(threeD ? [{ path: `/3dtiles/${id}/tileset.json`, rel: 'http://www.opengis.net/def/rel/ogc/1.0/3d-geovolumes', type: 'application/json+3dtiles', title: both('3D Tiles'), format: '3D Tiles' } as const] : []),
     { path: collection, rel: 'about', type: JSON_TYPE, title: both('Mô tả tập dữ liệu', 'The collection') },
     { path: `${collection}/schema`, rel: 'describedby', type: 'application/schema+json', title: both('Lược đồ', 'Schema') },
   ]
