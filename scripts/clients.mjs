@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkNode, installForTests, installPackages, root } from './prepare.mjs'
 
-const CLIENTS = ['gdal', 'qgis', 'maplibre', 'arcgis', 'conformance', 'cql2-fuzz', 'schemathesis', 'cite']
+const CLIENTS = ['gdal', 'qgis', 'maplibre', 'arcgis', 'coverages', 'conformance', 'cite', 'schemathesis', 'cql2-fuzz']
 const NOT_HERE = 77
 
 checkNode()
