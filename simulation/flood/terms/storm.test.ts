@@ -1,8 +1,10 @@
 import t from 'tap'
 import { stepwise } from '../forcing.js'
+import { filled } from '../grid.js'
+import { createSolver } from '../local-inertial.js'
 import { alternatingBlockStorm, chicagoStorm, meanIntensity, stormDepth } from './storm.js'
 
-/** Fitted for Cần Thơ. */
+/** Fitted for Cần Thơ (Huynh et al. 2022, Earth 3, 866). */
 const formula = { A: 9594, C: 0.5, b: 26, n: 0.96 }
 
 t.test('the formula, from l/s/ha to mm/h', t => {
@@ -73,5 +75,15 @@ t.test('what cannot be is refused', t => {
   t.throws(() => meanIntensity(formula, 0, 10), /duration/)
   t.throws(() => meanIntensity({ ...formula, A: NaN }, 60, 10), /A and n above 0/)
   t.throws(() => meanIntensity(formula, 60, 0.001), /no rain/)
+  t.end()
+})
+
+t.test('a solver rains the storm to the last drop', t => {
+  const grid = { rows: 5, cols: 8, cell: 10, origin: [0, 50] as const }
+  const solver = createSolver({ grid, bed: filled(grid, 1), manning: filled(grid, 0.03) }, { rain: chicagoStorm({ formula, years: 10, minutes: 60, blockMinutes: 5 }, 0.4) })
+  while (solver.time < 7200) solver.step(7200)
+  const { rain, stored, error } = solver.balance()
+  const volume = stormDepth(formula, 60, 10) / 1000 * 40 * 100
+  t.ok(Math.abs(rain - volume) < 1e-9 * volume && Math.abs(stored - volume) < 1e-9 * volume && error < 1e-10, `${rain} m³ fell, ${stored} m³ stand, the formula has ${volume} m³`)
   t.end()
 })

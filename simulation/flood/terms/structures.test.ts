@@ -1,7 +1,7 @@
 import t from 'tap'
 import { GRAVITY } from '../local-inertial.js'
 import {
-  checkPump, culvertDischarge, froehlichBreach, growDikeBreach, limitTransfer, linearBreach, manholeExchange, powered, pumpDischarge, pumpRuns,
+  checkCulvert, checkDikeBreach, checkLinearBreach, checkPump, checkWeir, culvertDischarge, froehlichBreach, growDikeBreach, limitTransfer, linearBreach, manholeExchange, powered, pumpDischarge, pumpRuns,
   relaxExchange, weirDischarge, type Culvert, type DikeBreach, type Pump,
 } from './structures.js'
 
@@ -151,5 +151,28 @@ t.test('a relaxed exchange comes to the new one, halved where it turns', t => {
   let flow = 5
   for (let i = 0; i < 40; i++) flow = relaxExchange(flow, -2)
   t.ok(near(flow, -2))
+  t.end()
+})
+
+t.test('what cannot be is refused', t => {
+  const weir = { crest: 1, width: 5, coefficient: 1.7 }
+  const dam = { crest: 12, lowest: 2, finalWidth: 32, start: 100, formation: 2000 }
+  const dike: DikeBreach = { crest: 5, lowest: 1, initialWidth: 10, start: 600, deepening: 600, criticalVelocity: 0.2, widest: 200 }
+  for (const check of [() => checkWeir(weir), () => checkLinearBreach(dam), () => checkDikeBreach(dike), () => checkCulvert(culvert), () => checkCulvert(box)]) t.doesNotThrow(check)
+  t.throws(() => checkWeir({ ...weir, crest: NaN }), /crest level/)
+  t.throws(() => checkWeir({ ...weir, width: 0 }), /width must be above 0/)
+  t.throws(() => checkLinearBreach({ ...dam, lowest: 12 }), /below the crest/)
+  t.throws(() => checkLinearBreach({ ...dam, formation: 0 }), /formation time/)
+  t.throws(() => checkLinearBreach({ ...dam, start: NaN }), /second at which/)
+  t.throws(() => checkDikeBreach({ ...dike, lowest: 6 }), /below the crest/)
+  t.throws(() => checkDikeBreach({ ...dike, deepening: -1 }), /to deepen/)
+  t.throws(() => checkDikeBreach({ ...dike, criticalVelocity: 0 }), /critical velocity/)
+  t.throws(() => checkDikeBreach({ ...dike, widest: 5 }), /narrower/)
+  t.throws(() => checkCulvert({ ...culvert, shape: { type: 'circle', diameter: -1 } }), /diameter/)
+  t.throws(() => checkCulvert({ ...box, shape: { type: 'box', width: 1, height: NaN } }), /height/)
+  t.throws(() => checkCulvert({ ...culvert, barrels: 1.5 }), /barrels/)
+  t.throws(() => checkCulvert({ ...culvert, manning: 0 }), /Manning/)
+  t.throws(() => checkCulvert({ ...culvert, invertTo: Infinity }), /both ends/)
+  t.throws(() => checkCulvert({ ...culvert, entranceLoss: -0.5 }), /entrance loss/)
   t.end()
 })

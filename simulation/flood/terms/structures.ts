@@ -13,6 +13,10 @@ export function limitTransfer(discharge: number, dt: number, volumeFrom: number,
   return Math.max(-volumeTo / dt, Math.min(volumeFrom / dt, discharge))
 }
 
+function positive(named: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(named)) if (!(value > 0 && Number.isFinite(value))) throw new Error(`${name} must be above 0, not ${value}.`)
+}
+
 // ── Weir ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Weir {
@@ -36,6 +40,11 @@ export function weirDischarge({ crest, width, coefficient }: Weir, levelFrom: nu
   return tail > 0 ? free * (1 - (tail / head) ** 1.5) ** 0.385 : free
 }
 
+export function checkWeir({ crest, width, coefficient }: Weir): void {
+  if (!Number.isFinite(crest)) throw new Error(`A weir needs a crest level in metres, not ${crest}.`)
+  positive({ 'A weir’s width': width, 'A weir’s coefficient': coefficient })
+}
+
 // ── Breach ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A gap in an embankment: crest level and mean width, metres. */
@@ -52,6 +61,12 @@ export interface LinearBreach {
   /** When it starts and how long it grows, seconds. */
   readonly start: number
   readonly formation: number
+}
+
+export function checkLinearBreach({ crest, lowest, finalWidth, start, formation }: LinearBreach): void {
+  if (!(crest > lowest && Number.isFinite(crest - lowest))) throw new Error(`A breach must end (${lowest} m) below the crest (${crest} m).`)
+  if (!Number.isFinite(start)) throw new Error(`A breach needs the second at which it starts, not ${start}.`)
+  positive({ 'A breach’s width': finalWidth, 'A breach’s formation time': formation })
 }
 
 /** Depth and width grow in proportion to the time: the shape for an embankment dam, with `froehlichBreach`. */
@@ -113,6 +128,13 @@ export function growDikeBreach(breach: DikeBreach, width: number, from: number, 
   return { crest: bottom, width: Math.max(before, Math.min(widest, before + grown)) }
 }
 
+export function checkDikeBreach({ crest, lowest, initialWidth, start, deepening, criticalVelocity, widest }: DikeBreach): void {
+  if (!(crest > lowest && Number.isFinite(crest - lowest))) throw new Error(`A breach must end (${lowest} m) below the crest (${crest} m).`)
+  if (!(Number.isFinite(start) && deepening >= 0 && Number.isFinite(deepening))) throw new Error(`A breach needs the second at which it starts and a time of 0 s or more to deepen, not ${start} and ${deepening}.`)
+  positive({ 'A breach’s first width': initialWidth, 'A breach’s critical velocity': criticalVelocity })
+  if (!(widest >= initialWidth)) throw new Error(`A breach cannot be narrower at last (${widest} m) than at first (${initialWidth} m).`)
+}
+
 // ── Culvert ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Culvert {
@@ -162,6 +184,15 @@ export function culvertDischarge(culvert: Culvert, levelFrom: number, levelTo: n
   const losses = 1 + entranceLoss + 2 * GRAVITY * manning * manning * length * (perimeter / area) ** (4 / 3)
   const barrel = area * Math.sqrt(2 * GRAVITY * barrelHead / losses)
   return (backwards ? -1 : 1) * barrels * Math.min(weir, orifice, barrel)
+}
+
+export function checkCulvert(culvert: Culvert): void {
+  const { shape, barrels, length, manning, invertFrom, invertTo, orificeCoefficient, weirCoefficient, entranceLoss } = culvert
+  positive(shape.type === 'circle' ? { 'A culvert’s diameter': shape.diameter } : { 'A culvert’s width': shape.width, 'A culvert’s height': shape.height })
+  positive({ 'A culvert’s length': length, 'Manning n of a culvert': manning, 'A culvert’s orifice coefficient': orificeCoefficient, 'A culvert’s weir coefficient': weirCoefficient })
+  if (!(Number.isInteger(barrels) && barrels > 0)) throw new Error(`A culvert has a whole number of barrels above 0, not ${barrels}.`)
+  if (!Number.isFinite(invertFrom) || !Number.isFinite(invertTo)) throw new Error(`A culvert needs the bottom level of both ends in metres, not ${invertFrom} and ${invertTo}.`)
+  if (!(entranceLoss >= 0 && Number.isFinite(entranceLoss))) throw new Error(`A culvert’s entrance loss must be 0 or more, not ${entranceLoss}.`)
 }
 
 /** Wetted area (m²) and perimeter (m) of a barrel at a depth up to its rise; full, the crown is wetted too. */
@@ -233,7 +264,8 @@ const FREE_WEIR = 0.54, SUBMERGED_WEIR = 0.056, ORIFICE = 0.167
  *   between lid and surface, d below A/w         submerged weir   Q = −0.056 w d √(2 g d)
  *   deeper, or out of the pipe                   orifice          Q = ±0.167 A √(2 g |surface − pipe head|)
  *
- * d the street's water above the lid, w the perimeter of the opening.
+ * d the street's water above the lid, w the perimeter of the opening. The law jumps where one regime ends and the next begins,
+ * which `relaxExchange` softens; `limitTransfer` bounds it by the water on the street and in the pipe.
  */
 export function manholeExchange({ lid, area }: Manhole, pipeHead: number, surface: number): number {
   const depth = Math.max(0, surface - lid)
