@@ -87,6 +87,9 @@ t.test('culvert: each control where it rules', t => {
   t.ok(near(culvertDischarge({ ...culvert, length: 0 }, 3, 2.5), 0.6 * Math.PI / 4 * Math.sqrt(2 * GRAVITY * 0.5)), 'drowned at both ends: orifice on the difference')
   const losses = 1.5 + 2 * GRAVITY * 0.024 ** 2 * 100 / 0.25 ** (4 / 3)
   t.ok(near(culvertDischarge({ ...culvert, length: 100, manning: 0.024 }, 3, 2.5), Math.PI / 4 * Math.sqrt(2 * GRAVITY * 0.5 / losses)), 'long and rough: friction of the full pipe, R = D/4')
+  const boxLosses = 1.5 + 2 * GRAVITY * 0.024 ** 2 * 200 * (6 / 2) ** (4 / 3)
+  t.ok(near(culvertDischarge({ ...box, length: 200, manning: 0.024, invertTo: -0.4 }, 3, -2), 2 * Math.sqrt(2 * GRAVITY * (3 - 0.1) / boxLosses)),
+    'a full box wets all four sides; a free outlet counts from the middle of its own end')
   t.equal(culvertDischarge({ ...culvert, barrels: 3 }, 2, 1), 3 * culvertDischarge(culvert, 2, 1))
   t.equal(culvertDischarge(culvert, 1, 1), 0)
   t.equal(culvertDischarge(culvert, -0.1, -0.5), 0)
@@ -160,7 +163,7 @@ t.test('what cannot be is refused', t => {
   const dike: DikeBreach = { crest: 5, lowest: 1, initialWidth: 10, start: 600, deepening: 600, criticalVelocity: 0.2, widest: 200 }
   for (const check of [() => checkWeir(weir), () => checkLinearBreach(dam), () => checkDikeBreach(dike), () => checkCulvert(culvert), () => checkCulvert(box)]) t.doesNotThrow(check)
   t.throws(() => checkWeir({ ...weir, crest: NaN }), /crest level/)
-  t.throws(() => checkWeir({ ...weir, width: 0 }), /width must be above 0/)
+  t.throws(() => checkWeir({ ...weir, width: 0 }), /width of a weir must be above 0/)
   t.throws(() => checkLinearBreach({ ...dam, lowest: 12 }), /below the crest/)
   t.throws(() => checkLinearBreach({ ...dam, formation: 0 }), /formation time/)
   t.throws(() => checkLinearBreach({ ...dam, start: NaN }), /second at which/)

@@ -42,7 +42,7 @@ export function weirDischarge({ crest, width, coefficient }: Weir, levelFrom: nu
 
 export function checkWeir({ crest, width, coefficient }: Weir): void {
   if (!Number.isFinite(crest)) throw new Error(`A weir needs a crest level in metres, not ${crest}.`)
-  positive({ 'A weir’s width': width, 'A weir’s coefficient': coefficient })
+  positive({ 'The width of a weir': width, 'The coefficient of a weir': coefficient })
 }
 
 // ── Breach ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -66,7 +66,7 @@ export interface LinearBreach {
 export function checkLinearBreach({ crest, lowest, finalWidth, start, formation }: LinearBreach): void {
   if (!(crest > lowest && Number.isFinite(crest - lowest))) throw new Error(`A breach must end (${lowest} m) below the crest (${crest} m).`)
   if (!Number.isFinite(start)) throw new Error(`A breach needs the second at which it starts, not ${start}.`)
-  positive({ 'A breach’s width': finalWidth, 'A breach’s formation time': formation })
+  positive({ 'The width of a breach': finalWidth, 'The formation time of a breach': formation })
 }
 
 /** Depth and width grow in proportion to the time: the shape for an embankment dam, with `froehlichBreach`. */
@@ -131,7 +131,7 @@ export function growDikeBreach(breach: DikeBreach, width: number, from: number, 
 export function checkDikeBreach({ crest, lowest, initialWidth, start, deepening, criticalVelocity, widest }: DikeBreach): void {
   if (!(crest > lowest && Number.isFinite(crest - lowest))) throw new Error(`A breach must end (${lowest} m) below the crest (${crest} m).`)
   if (!(Number.isFinite(start) && deepening >= 0 && Number.isFinite(deepening))) throw new Error(`A breach needs the second at which it starts and a time of 0 s or more to deepen, not ${start} and ${deepening}.`)
-  positive({ 'A breach’s first width': initialWidth, 'A breach’s critical velocity': criticalVelocity })
+  positive({ 'The first width of a breach': initialWidth, 'The critical velocity of a breach': criticalVelocity })
   if (!(widest >= initialWidth)) throw new Error(`A breach cannot be narrower at last (${widest} m) than at first (${initialWidth} m).`)
 }
 
@@ -188,11 +188,11 @@ export function culvertDischarge(culvert: Culvert, levelFrom: number, levelTo: n
 
 export function checkCulvert(culvert: Culvert): void {
   const { shape, barrels, length, manning, invertFrom, invertTo, orificeCoefficient, weirCoefficient, entranceLoss } = culvert
-  positive(shape.type === 'circle' ? { 'A culvert’s diameter': shape.diameter } : { 'A culvert’s width': shape.width, 'A culvert’s height': shape.height })
-  positive({ 'A culvert’s length': length, 'Manning n of a culvert': manning, 'A culvert’s orifice coefficient': orificeCoefficient, 'A culvert’s weir coefficient': weirCoefficient })
+  positive(shape.type === 'circle' ? { 'The diameter of a culvert': shape.diameter } : { 'The width of a culvert': shape.width, 'The height of a culvert': shape.height })
+  positive({ 'The length of a culvert': length, 'Manning n of a culvert': manning, 'The orifice coefficient of a culvert': orificeCoefficient, 'The weir coefficient of a culvert': weirCoefficient })
   if (!(Number.isInteger(barrels) && barrels > 0)) throw new Error(`A culvert has a whole number of barrels above 0, not ${barrels}.`)
   if (!Number.isFinite(invertFrom) || !Number.isFinite(invertTo)) throw new Error(`A culvert needs the bottom level of both ends in metres, not ${invertFrom} and ${invertTo}.`)
-  if (!(entranceLoss >= 0 && Number.isFinite(entranceLoss))) throw new Error(`A culvert’s entrance loss must be 0 or more, not ${entranceLoss}.`)
+  if (!(entranceLoss >= 0 && Number.isFinite(entranceLoss))) throw new Error(`The entrance loss of a culvert must be 0 or more, not ${entranceLoss}.`)
 }
 
 /** Wetted area (m²) and perimeter (m) of a barrel at a depth up to its rise; full, the crown is wetted too. */

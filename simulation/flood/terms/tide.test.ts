@@ -51,6 +51,23 @@ t.test('the node: diurnal tides greatest at the major lunar standstill of 2006, 
   t.end()
 })
 
+t.test('f and u are the sum of the nodal satellites of the tidal potential', t => {
+  // Amplitude ratios of the lines one N' (= −N) beside the main one, below and above (Foreman 1977, Pacific Marine Science Report 77-10): f e^{iu} = 1 + below e^{iN} + above e^{−iN}.
+  const satellites = { M2: [-0.0373, 0], O1: [0.1885, 0], K1: [-0.0198, 0.1356], K2: [-0.0128, 0.298] } as const
+  for (const [name, [below, above]] of Object.entries(satellites) as [keyof typeof satellites, readonly [number, number]][]) {
+    let worst = 0
+    for (let month = 0; month < 12 * 19; month++) {
+      const moment = Date.UTC(2000, month, 1)
+      const N = (125.0445479 - 1934.1362891 * (moment / 86.4e6 - 10957.5) / 36525) * Math.PI / 180
+      const V = argument(name, moment) * Math.PI / 180
+      const level = Math.cos(V) + below * Math.cos(V + N) + above * Math.cos(V - N)
+      worst = Math.max(worst, Math.abs(level - tideLevel({ meanLevel: 0, constituents: [{ name, amplitude: 1, phase: 0 }] }, moment)))
+    }
+    t.ok(worst < { M2: 0.005, O1: 0.025, K1: 0.02, K2: 0.06 }[name], `${name}: ${worst} of its amplitude`)
+  }
+  t.end()
+})
+
 t.test('level: amplitude, lag, mean, spring and neap', t => {
   const S2 = { meanLevel: 0.2, constituents: [{ name: 'S2', amplitude: 0.5, phase: 90 }] } as const
   const noon = Date.UTC(2022, 9, 14, 12)

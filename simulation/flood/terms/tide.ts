@@ -7,20 +7,20 @@
  */
 import type { Series } from '../forcing.js'
 
-/** Turns per: mean lunar day (τ), s, h, p, N', p1; then a constant, degrees. */
+/** Doodson's numbers for τ (lunar time), s (moon), h (sun), p (lunar perigee), then a constant in degrees; whose f and u it has. */
 const CONSTITUENTS = {
-  Q1: { doodson: [1, -2, 0, 1, 0, 0], shift: 270, node: 'O1' },
-  O1: { doodson: [1, -1, 0, 0, 0, 0], shift: 270, node: 'O1' },
-  P1: { doodson: [1, 1, -2, 0, 0, 0], shift: 270, node: 'none' },
-  K1: { doodson: [1, 1, 0, 0, 0, 0], shift: 90, node: 'K1' },
-  N2: { doodson: [2, -1, 0, 1, 0, 0], shift: 0, node: 'M2' },
-  M2: { doodson: [2, 0, 0, 0, 0, 0], shift: 0, node: 'M2' },
-  S2: { doodson: [2, 2, -2, 0, 0, 0], shift: 0, node: 'none' },
-  K2: { doodson: [2, 2, 0, 0, 0, 0], shift: 0, node: 'K2' },
-  M4: { doodson: [4, 0, 0, 0, 0, 0], shift: 0, node: 'M4' },
-  MS4: { doodson: [4, 2, -2, 0, 0, 0], shift: 0, node: 'M2' },
-  Ssa: { doodson: [0, 0, 2, 0, 0, 0], shift: 0, node: 'none' },
-  Sa: { doodson: [0, 0, 1, 0, 0, 0], shift: 0, node: 'none' },
+  Q1: { doodson: [1, -2, 0, 1], shift: 270, node: 'O1' },
+  O1: { doodson: [1, -1, 0, 0], shift: 270, node: 'O1' },
+  P1: { doodson: [1, 1, -2, 0], shift: 270, node: 'none' },
+  K1: { doodson: [1, 1, 0, 0], shift: 90, node: 'K1' },
+  N2: { doodson: [2, -1, 0, 1], shift: 0, node: 'M2' },
+  M2: { doodson: [2, 0, 0, 0], shift: 0, node: 'M2' },
+  S2: { doodson: [2, 2, -2, 0], shift: 0, node: 'none' },
+  K2: { doodson: [2, 2, 0, 0], shift: 0, node: 'K2' },
+  M4: { doodson: [4, 0, 0, 0], shift: 0, node: 'M4' },
+  MS4: { doodson: [4, 2, -2, 0], shift: 0, node: 'M2' },
+  Ssa: { doodson: [0, 0, 2, 0], shift: 0, node: 'none' },
+  Sa: { doodson: [0, 0, 1, 0], shift: 0, node: 'none' },
 } as const
 
 export type ConstituentName = keyof typeof CONSTITUENTS
@@ -42,10 +42,10 @@ export interface Tide {
 
 /** V, degrees (not reduced to one turn), at a moment in milliseconds since 1970 UTC. */
 export function argument(name: ConstituentName, epochMs: number): number {
-  const { doodson: [lunarDay, moon, sun, perigee, node, perihelion], shift } = CONSTITUENTS[name]
-  const { s, h, p, N, p1, hours } = longitudes(epochMs)
+  const { doodson: [lunarTime, moon, sun, perigee], shift } = CONSTITUENTS[name]
+  const { s, h, p, hours } = longitudes(epochMs)
   const tau = 15 * hours - s + h
-  return lunarDay * tau + moon * s + sun * h + perigee * p - node * N + perihelion * p1 + shift
+  return lunarTime * tau + moon * s + sun * h + perigee * p + shift
 }
 
 /** f and u (degrees) at a moment. */
@@ -100,7 +100,7 @@ export function checkTide({ meanLevel, constituents }: Tide): void {
   }
 }
 
-/** Mean longitudes of moon s, sun h, lunar perigee p, ascending node N, perihelion p1, degrees; hours since a midnight UTC. */
+/** Mean longitudes of moon s, sun h, lunar perigee p, its ascending node N, degrees; hours since a midnight UTC. */
 function longitudes(epochMs: number) {
   const days = epochMs / 86_400_000
   const centuries = (days - 10957.5) / 36525 // since 2000-01-01 12:00
@@ -109,7 +109,6 @@ function longitudes(epochMs: number) {
     h: 280.46646 + 36000.76983 * centuries,
     p: 83.3532465 + 4069.0137287 * centuries,
     N: 125.0445479 - 1934.1362891 * centuries,
-    p1: 282.93735 + 1.71946 * centuries,
     hours: days * 24,
   }
 }
