@@ -97,6 +97,8 @@ export function createFiniteVolume(ground: Ground, forcing: Forcing, parameters:
   const low = new Int32Array(rows + 2), high = new Int32Array(rows + 2), from = new Int32Array(rows + 2), to = new Int32Array(rows + 2)
   dryRows()
   for (let p = 0; p < size; p++) if (h[p]! > dryDepth) wetten(p)
+  // Cells in which water may come from beyond are always looked at.
+  const sources = [...inflows, ...stages, ...outflows].flatMap(({ cells }) => [...cells])
 
   let time = 0, steps = 0, cellUpdates = 0, dt = 0
   const total = { rain: 0, inflow: 0, boundaryIn: 0, boundaryOut: 0, infiltration: 0, drains: 0 }
@@ -105,22 +107,25 @@ export function createFiniteVolume(ground: Ground, forcing: Forcing, parameters:
   const start = stored()
   total.boundaryIn = total.boundaryOut = 0
 
-  // What the last call of `riemann` found.
-  let massFlux = 0, momentumFlux = 0, fastest = 0
+  // What the last calls of `riemann` and `edges` found: m²/s, m³/s², m/s; m³/s.
+  let massFlux = 0, momentumFlux = 0, fastest = 0, edgeIn = 0, edgeOut = 0
 
   function step(until: number): void {
     const left = until - time
     if (!(left > 0)) return
+    for (const p of sources) wetten(p)
     activate()
     const stable = Math.min(faces(), maxStep, columnLimit())
     dt = left / Math.ceil(left / stable - 1e-9)
-    if (order === 1) advance()
-    else advanceTwice()
+    if (order === 1) {
+      book(1)
+      pour()
+      advance()
+    } else advanceTwice()
     const now = dt > left * (1 - 1e-12) ? until : time + dt
+    for (const { discharge } of inflows) total.inflow += discharge.between(time, time + dt)
     for (let row = 1; row <= rows; row++) cellUpdates += Math.max(0, Math.min(to[row]!, cols) - Math.max(from[row]!, 1) + 1)
 
-    pour(time, now)
-    drainEdges()
     activate()
     rainAndSinks(rain ? rain.between(time, now) / 3.6e6 : 0)
     time = now
@@ -149,10 +154,17 @@ export function createFiniteVolume(ground: Ground, forcing: Forcing, parameters:
     beforeX.set(qx)
     beforeY.set(qy)
     for (;;) {
+      const { boundaryIn, boundaryOut } = total
+      book(1 / 2)
+      pour()
       advance()
       activate()
       faces()
+      book(1 / 2)
+      pour()
       if (average()) return
+      total.boundaryIn = boundaryIn
+      total.boundaryOut = boundaryOut
       h.set(beforeH)
       qx.set(beforeX)
       qy.set(beforeY)
@@ -208,6 +220,7 @@ export function createFiniteVolume(ground: Ground, forcing: Forcing, parameters:
     fastest = 0
     sweep(1, u, v, gainX, gainY)
     sweep(W, v, u, gainY, gainX)
+    edges()
     let share = cfl / fastest
     for (let row = 1; row <= rows; row++) {
       for (let p = row * W + from[row]!, last = row * W + to[row]!; p <= last; p++) {
@@ -345,17 +358,12 @@ export function createFiniteVolume(ground: Ground, forcing: Forcing, parameters:
     h[p] = depth
   }
 
-  /** River and point inflows of the interval. */
-  function pour(begin: number, end: number): void {
+  /** River and point inflows, as the mean of the step. */
+  function pour(): void {
     for (const { cells, shares, discharge } of inflows) {
-      const volume = discharge.between(begin, end)
-      if (!(volume > 0)) continue
-      total.inflow += volume
-      for (let k = 0; k < cells.length; k++) {
-        const p = cells[k]!
-        h[p]! += volume * shares[k]! / area / open[p]!
-        wetten(p)
-      }
+      const mean = discharge.between(time, time + dt) / dt
+      if (!(mean > 0)) continue
+      for (let k = 0; k < cells.length; k++) gainH[cells[k]!]! += mean * shares[k]! / dx
     }
   }
 
@@ -369,17 +377,35 @@ export function createFiniteVolume(ground: Ground, forcing: Forcing, parameters:
     return rate > 0 ? Math.cbrt((cfl * dx) ** 2 / (GRAVITY * rate)) : Infinity
   }
 
-  /** Normal-depth outflow, one cell side wide: q = h^{5/3} √S / n, out only, never more than there is. */
-  function drainEdges(): void {
+  /** Normal-depth outflow, one cell side wide: q = h^{5/3} √S / n, out only; and what the faces bring to held cells, which goes on beyond. */
+  function edges(): void {
+    edgeIn = edgeOut = 0
     for (const { cells, rootSlope } of outflows) {
       for (let k = 0; k < cells.length; k++) {
         const p = cells[k]!, depth = h[p]!
-        if (!(depth > 0)) continue
-        const lost = Math.min(depth, dt / dx * depth * Math.cbrt(depth * depth) * rootSlope / manning[p]!)
-        changeDepth(p, depth - lost, true)
-        total.boundaryOut += lost * open[p]! * area
+        if (!(depth > dryDepth)) continue
+        const out = open[p]! * depth * Math.cbrt(depth * depth) * rootSlope / manning[p]!
+        gainH[p]! -= out
+        gainX[p]! -= out * u[p]!
+        gainY[p]! -= out * v[p]!
+        leaves[p]! += out
+        edgeOut += out * dx
       }
     }
+    for (const { cells } of stages) {
+      for (let k = 0; k < cells.length; k++) {
+        const p = cells[k]!, brought = gainH[p]! * dx
+        if (brought > 0) edgeOut += brought
+        else edgeIn -= brought
+        gainH[p] = leaves[p] = 0
+      }
+    }
+  }
+
+  /** Books what passes the edges in the step, of which this state counts for `part`. */
+  function book(part: number): void {
+    total.boundaryIn += part * dt * edgeIn
+    total.boundaryOut += part * dt * edgeOut
   }
 
   /** Sets the stage cells to their level and books the difference; a held level steers no supercritical flow: |q| ≤ h √(g h). */
