@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -103,20 +103,32 @@ function canSudo() {
 // ---- build -------------------------------------------------------------------------------------------------------
 
 const SOURCES = ['core', 'layers', 'simulation', 'server', 'fixtures', 'conformance', 'scripts', 'bench', 'viewer', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
-const NOT_SOURCES = new Set(['node_modules', 'dist', 'screenshots', 'latest.json'])
+const NOT_SOURCES = new Set(['node_modules', 'dist', 'screenshots', 'latest.json', 'kernel-bytes.js'])
 
-/** Compiles what has changed since the last build: the server's side, the viewer, or nothing. */
+const KERNEL = 'simulation/flood/wasm'
+
+/** Compiles what has changed since the last build: the flood kernel, the server's side, the viewer, or nothing. */
 export function build() {
   mkdirSync(join(root, 'dist'), { recursive: true })
+  step('flood kernel', fingerprint([`${KERNEL}/assembly`, 'package-lock.json']), `${KERNEL}/kernel-bytes.js`, buildKernel)
   const viewer = fingerprint(SOURCES.filter(source => source !== 'server' && source !== 'scripts' && source !== 'bench'))
   const server = fingerprint(SOURCES.filter(source => source !== 'viewer'))
   step('server', server, 'dist/server/cli/main.js', () => run(bin('tsc'), ['-p', 'tsconfig.build.json'], 'The build failed: see above.'))
+  mkdirSync(join(root, 'dist', KERNEL), { recursive: true })
+  copyFileSync(join(root, KERNEL, 'kernel-bytes.js'), join(root, 'dist', KERNEL, 'kernel-bytes.js'))
   if (existsSync(join(root, 'viewer/index.html')))
     step('viewer', viewer, 'viewer/dist/index.html', () => run(bin('vite'), ['build', 'viewer', '--logLevel', 'warn'], 'The build of the viewer failed: see above.'))
 }
 
+/** AssemblyScript to WASM with SIMD, as a module that holds its bytes: so it loads the same in Node, in workers and in bundles. */
+function buildKernel() {
+  const wasm = join(root, 'dist/flood-kernel.wasm')
+  run(bin('asc'), [`${KERNEL}/assembly/kernel.ts`, '--outFile', wasm, '--runtime', 'stub', '--enable', 'simd', '--enable', 'bulk-memory', '-O3', '--noAssert'], 'The build of the flood kernel failed: see above.')
+  writeFileSync(join(root, KERNEL, 'kernel-bytes.js'), `export const KERNEL = '${readFileSync(wasm, 'base64')}'\n`)
+}
+
 function step(name, wanted, product, make) {
-  const stamp = join(root, `dist/.${name}-built`)
+  const stamp = join(root, `dist/.${name.replace(' ', '-')}-built`)
   if (existsSync(join(root, product)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   console.error(`Building the ${name} …`)
   make()

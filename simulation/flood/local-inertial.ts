@@ -407,7 +407,7 @@ function cutIntoStrips(z: Float64Array, rows: number, cols: number) {
   return { first: Int32Array.from(first), end: Int32Array.from(end), block: Int32Array.from(block), rowStart: Int32Array.from(rowStart), blocksPerRow }
 }
 
-function checkParameters(parameters: SolverParameters): SolverParameters {
+export function checkParameters(parameters: SolverParameters): SolverParameters {
   const { theta, alpha, dryDepth, froudeLimit, maxStep } = parameters
   if (!(theta >= 0.5 && theta <= 1)) throw new Error(`θ must be 0.5 to 1, not ${theta}.`)
   const most = 0.9 * Math.sqrt(theta / 2)
