@@ -1,6 +1,7 @@
 /** `make bench`: every comparison, as a table and in bench/latest.json. */
 import { writeFileSync } from 'node:fs'
 import { eventsBench } from './events.js'
+import { floodBench } from './flood.js'
 import { historyBench } from './history.js'
 import { exportBench } from './export.js'
 import { importBench } from './import.js'
@@ -21,5 +22,6 @@ await withWorkbench(async workbench => {
 })
 if (chosen('itemsBench')) results.push(...await itemsBench())
 if (chosen('tilesBench')) results.push(...await tilesBench())
+if (chosen('floodBench')) results.push(...await floodBench())
 console.log(table(results, machine()))
 writeFileSync('bench/latest.json', `${JSON.stringify({ at: new Date().toISOString(), machine: machine(), results }, null, 2)}\n`)
