@@ -46,6 +46,10 @@ try {
   const copied = Number(/Feature Count: (\d+)/.exec(gdal('ogrinfo', '-so', join(work, 'pages.gpkg'), first).out)?.[1])
   report.check(`all pages of ${first} arrive, each feature once: ${all}`, pages.status === 0 && copied === all, { copied, all })
 
+  const whole = gdal('ogr2ogr', '-f', 'GPKG', join(work, 'whole.gpkg'), OAPIF, '-limit', '10')
+  const layers = gdal('ogrinfo', '-q', join(work, 'whole.gpkg')).out
+  report.check('the whole service is copied', whole.status === 0 && collections.every(({ id }) => new RegExp(`: ${id}\\b`).test(layers)), { status: whole.status, layers })
+
   for (const [f, file] of [['flatgeobuf', 'a.fgb'], ['gpkg', 'a.gpkg'], ['csv', 'a.csv'], ['gml', 'a.gml']] as const) {
     const answer = await fetch(`${url}/ogc/collections/${first}/items?limit=50&f=${f}`)
     report.check(`items as ${f}`, answer.ok, answer.ok ? undefined : await answer.text())

@@ -36,7 +36,7 @@ export async function getCollections(call: Call, response: Response): Promise<vo
   const there = [...known.filter(({ summary }) => summary.bbox), ...known.filter(({ summary }) => !summary.bbox)]
   const [layers, summaries] = [there.map(({ layer }) => layer), there.map(({ summary }) => summary)]
   // Behind those with features, which conformance suites expect of the first twenty.
-  const others = await Promise.all((await otherCollections(call)).map((other) => other.describe(call, lang, selfAndPage(call, other.id))))
+  const others = (await Promise.all((await otherCollections(call)).map((other) => other.describe(call, lang, selfAndPage(call, other.id))))).map(toldApart)
   const title = lang === 'vi' ? 'Tập dữ liệu' : 'Collections'
   respond(call, response, {
     title, crumbs: [['dothi', `${call.base}/ogc`]],
@@ -75,6 +75,13 @@ async function respondOther(call: Call, response: Response, other: OtherCollecti
     html: () => html`<p>${description}</p>${other.html?.(call, lang) ?? ''}`,
   })
 }
+
+/**
+ * GDAL takes every collection for one of features, whatever its itemType: one without items would end a copy of the whole service.
+ * It passes over those with this member of an early draft, for which it knows no word but those of coverages.
+ */
+const toldApart = (other: OtherDescription): OtherDescription & { readonly layerDataType?: 'Coverage' } =>
+  (other.links.some(({ rel }) => rel === 'items') ? other : { ...other, layerDataType: 'Coverage' })
 
 const selfAndPage = (call: Call, id: string): Link[] => [
   { href: `${call.base}/ogc/collections/${id}?f=json`, rel: 'self', type: JSON_MEDIA.type },

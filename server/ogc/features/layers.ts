@@ -16,7 +16,7 @@ export function layerOf(call: Call, id: string = call.params.collectionId): Laye
   const layer = layers.find((candidate) => candidate.id === id)
   if (layer) return layer
   const near = nearMisses(id, layers.map((candidate) => candidate.id))
-  throw notFound(`There is no collection “${id.slice(0, 60)}”.${near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''} GET ${call.base}/ogc/collections lists them.`)
+  throw notFound(`There is no collection of features “${id.slice(0, 60)}”.${near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''} GET ${call.base}/ogc/collections lists them.`)
 }
 
 /** Store columns that a feature shows beside its attributes. */
