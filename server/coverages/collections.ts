@@ -37,10 +37,10 @@ export const isCoverage = (id: string): boolean => (IDS as readonly string[]).in
 export async function coverageOf(call: Call): Promise<Coverage> {
   const coverage = await coverageThen(call)
   if (coverage) return coverage
-  throw notFound(call.params.collectionId === ELEVATION ? 'There is no terrain. Import a GeoTIFF, HGT or ASC file with “dothi import”.' : 'No run has ended yet: run a scenario, then its results are here.')
+  throw notFound('There is no terrain. Import a GeoTIFF, HGT or ASC file with “dothi import”.')
 }
 
-/** The same; undefined where the collection had nothing at the request's datetime or asOf. */
+/** The same; undefined where there was no terrain at the request's datetime or asOf. */
 export async function coverageThen(call: Call): Promise<Coverage | undefined> {
   const id: string = call.params.collectionId
   if (!isCoverage(id)) {
@@ -48,7 +48,9 @@ export async function coverageThen(call: Call): Promise<Coverage | undefined> {
     throw notFound(`There is no coverage “${id.slice(0, 60)}”.${near ? ` Did you mean “${near}”?` : ''} There are ${IDS.join(', ')}.`)
   }
   if (call.params.instanceId !== undefined && !hasRuns(id)) throw notFound(`${id} has no instances.`)
-  return find(call, id)
+  const coverage = await find(call, id)
+  if (!coverage && hasRuns(id)) throw notFound('No run has ended yet: run a scenario, then its results are here.')
+  return coverage
 }
 
 async function find(call: Call, id: string): Promise<Coverage | undefined> {

@@ -42,6 +42,7 @@ t.test('coverages', async t => {
   t.test('a city without runs has its ground only', async t => {
     t.strictSame((await get('/edr/collections')).body.collections.map(({ id }: any) => id), ['elevation'])
     t.match(await get('/edr/collections/run_depth'), { status: 404, body: { detail: /No run has ended yet/ } })
+    t.match(await get(`/edr/collections/run_depth/position?coords=POINT(${wkt(at(0, 0))})`), { status: 404, body: { detail: /No run has ended yet/ } })
     t.match(await get(`/edr/collections/elevations/position?coords=POINT(${wkt(at(0, 0))})`), { status: 404, body: { detail: /Did you mean “elevation”/ } })
   })
 
