@@ -16,6 +16,7 @@ t.test('a slip of the finger finds its name', async t => {
   t.strictSame(nearMisses('Road', known), ['roads'])
   t.strictSame(nearMisses('pipes', known), ['water_pipes'])
   t.strictSame(nearMisses('xyzzy', known), [])
+  t.strictSame(nearMisses('foo', ['roof', 'floor']), [], 'two of three letters are another word')
   t.strictSame(nearMisses('', known), [])
   t.strictSame([editDistance('kitten', 'sitting'), editDistance('', 'abc'), editDistance('a', 'a')], [3, 3, 0])
 })

@@ -33,6 +33,6 @@ export function nearMisses(word: string, known: readonly string[]): string[] {
   const folded = fold(word.slice(0, 60))
   const near = known
     .map(name => ({ name, distance: name.includes(folded) && folded.length > 2 ? 1 : editDistance(folded, fold(name)) }))
-    .filter(({ name, distance }) => distance <= (name.length < 4 ? 1 : Math.max(2, Math.floor(name.length / 3))))
+    .filter(({ name, distance }) => distance <= (Math.min(name.length, folded.length) < 4 ? 1 : Math.max(2, Math.floor(name.length / 3))))
   return near.sort((a, b) => a.distance - b.distance).slice(0, 3).map(({ name }) => name)
 }

@@ -50,7 +50,7 @@ export function searchOf(request: Request): URLSearchParams {
 export function admit({ roles, summary }: Pick<Operation, 'roles' | 'summary'>, reader: Reader): void {
   if (!roles || roles.some((role) => reader.roles.includes(role))) return
   if (reader.subject === 'public')
-    throw new Problem(401, 'unauthorised', `This needs a token of a person who may do it (${roles.join(' or ')}): ${summary}. Send “Authorization: Bearer …”, or open the link that the server printed at start.`, {}, { 'WWW-Authenticate': 'Bearer' })
+    throw new Problem(401, 'unauthorised', `This needs a token of a person who may do it (${roles.join(' or ')}): ${summary.replace(/\.$/, '')}. Send “Authorization: Bearer …”, or open the link that the server printed at start.`, {}, { 'WWW-Authenticate': 'Bearer' })
   throw forbidden(`Your token's roles (${reader.roles.join(', ') || 'none'}) do not allow this; it needs ${roles.join(' or ')}.`)
 }
 

@@ -25,7 +25,7 @@ class WktParser {
   #next(): string {
     this.#token.lastIndex = this.#at
     const found = this.#token.exec(this.text)
-    if (!found) throw new GeometryFault(`WKT that cannot be read at “${this.text.slice(this.#at, this.#at + 20)}”`)
+    if (!found) throw new GeometryFault(this.text.slice(this.#at).trim() === '' ? 'WKT that ends too early' : `WKT that cannot be read at “${this.text.slice(this.#at, this.#at + 20)}”`)
     this.#at = this.#token.lastIndex
     return found[1]!
   }

@@ -225,7 +225,7 @@ export function editChecker(layer: Layer): EditCheck {
 }
 
 function unknownColumn(layer: Layer, name: string): string {
-  const [near] = nearMisses(name, layer.columns.map(column => column.name))
+  const [near] = nearMisses(name, [...layer.columns.map(column => column.name), ...(layer.threeD ? ['height', 'ground_z'] : [])])
   return `“${layer.id}” has no property “${name.slice(0, 60)}”.${near ? ` Did you mean “${near}”?` : ''}`
 }
 

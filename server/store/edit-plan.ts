@@ -292,7 +292,7 @@ function setShape(store: Record<string, unknown>, faults: RowFault[], layer: Lay
 }
 
 const invalid = (faults: readonly RowFault[]) => new Problem(422, 'invalid-feature',
-  faults.length === 1 ? `${faults[0]!.path}: ${faults[0]!.detail}.` : `${faults.length} faults: ${faults.map(({ path, detail }) => `${path}: ${detail}`).join('; ').slice(0, 1000)}.`, { faults })
+  faults.length === 1 ? `${faults[0]!.path}: ${faults[0]!.detail.replace(/([^?.])$/, '$1.')}` : `${faults.length} faults: ${faults.map(({ path, detail }) => `${path}: ${detail}`).join('; ').slice(0, 1000)}.`, { faults })
 
 /** Is a column's new value the one it has? Instants come as Date from the table and as text from the check. */
 function isSame(was: unknown, value: unknown): boolean {
