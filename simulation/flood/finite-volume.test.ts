@@ -112,14 +112,14 @@ t.test('a symmetric flood stays symmetric, mirrored and turned', async t => {
   }
 })
 
-/** Relative L1 errors of depth and discharge of a dam break 10 m / `below`, 30 s after, 1 m cells, along x or y. */
+/** Relative L1 errors of depth and discharge of a dam break 10 m / `below`, 30 s after, 2 m cells, along x or y. */
 function damBreak(order: 1 | 2, below: number, across: boolean, exact: (s: number) => readonly [h: number, u: number]) {
-  const grid = across ? square(1000, 1, 1) : square(1, 1000, 1)
+  const grid = across ? square(500, 1, 2) : square(1, 500, 2)
   const along = (x: number, y: number) => across ? y : x
   const solver = run(createFiniteVolume(ground(grid, shaped(grid, () => 0), { n: SMOOTH, depth: shaped(grid, (x, y) => along(x, y) < 500 ? 10 : below) }), {}, { order }), 30)
   let h = 0, q = 0, sumH = 0, sumQ = 0
-  for (let i = 0; i < 1000; i++) {
-    const [depth, speed] = exact((i + 0.5 - 500) / 30), cell = across ? 999 - i : i
+  for (let i = 0; i < 500; i++) {
+    const [depth, speed] = exact((2 * i + 1 - 500) / 30), cell = across ? 499 - i : i
     h += Math.abs(solver.depthAt(cell) - depth)
     q += Math.abs(solver.depthAt(cell) * solver.velocityAt(cell)[across ? 1 : 0] - depth * speed)
     sumH += depth
@@ -133,9 +133,9 @@ t.test('a dam breaks on dry ground as Ritter (1892) says, along x and along y', 
   const ritter = (s: number) => s < -c ? [10, 0] as const : s > 2 * c ? [0, 0] as const : [(2 * c - s) ** 2 / (9 * g), 2 / 3 * (s + c)] as const
   const first = damBreak(1, 0, false, ritter)
   for (const second of [damBreak(2, 0, false, ritter), damBreak(2, 0, true, ritter)]) {
-    t.ok(first.h < 0.006 && first.q < 0.012, `first order: h ${first.h.toFixed(4)}, q ${first.q.toFixed(4)}`)
+    t.ok(first.h < 0.009 && first.q < 0.022, `first order: h ${first.h.toFixed(4)}, q ${first.q.toFixed(4)}`)
     t.ok(first.balance < 1e-13 && second.balance < 1e-13, 'and no water is lost')
-    t.ok(second.h < 0.002 && second.q < 0.003, `second order: h ${second.h.toFixed(4)}, q ${second.q.toFixed(4)}`)
+    t.ok(second.h < 0.0025 && second.q < 0.0055, `second order: h ${second.h.toFixed(4)}, q ${second.q.toFixed(4)}`)
   }
 })
 
@@ -154,8 +154,8 @@ t.test('a dam breaks on water with the bore of Stoker (1957)', async t => {
     : s < speed - Math.sqrt(g * middle) ? [(2 * c - s) ** 2 / (9 * g), 2 / 3 * (s + c)] as const
     : s < bore ? [middle, speed] as const : [1, 0] as const
   const first = damBreak(1, 1, false, stoker), second = damBreak(2, 1, false, stoker)
-  t.ok(first.h < 0.005 && first.q < 0.012, `first order: h ${first.h.toFixed(4)}, q ${first.q.toFixed(4)}`)
-  t.ok(second.h < 0.0015 && second.q < 0.004, `second order: h ${second.h.toFixed(4)}, q ${second.q.toFixed(4)}`)
+  t.ok(first.h < 0.0075 && first.q < 0.019, `first order: h ${first.h.toFixed(4)}, q ${first.q.toFixed(4)}`)
+  t.ok(second.h < 0.0025 && second.q < 0.006, `second order: h ${second.h.toFixed(4)}, q ${second.q.toFixed(4)}`)
 })
 
 t.test('the error of a smooth wave falls with the cell at the order asked for', async t => {
@@ -165,8 +165,8 @@ t.test('the error of a smooth wave falls with the cell at the order asked for', 
     const solver = run(createFiniteVolume(ground(grid, shaped(grid, () => 0), { n: SMOOTH, depth: shaped(grid, x => 2 + 0.2 * Math.exp(-(((x - 500) / 80) ** 2))) }), {}, { order }), 30)
     return Array.from({ length: cols }, (_, i) => solver.depthAt(i))
   }
+  const fine = depths(2, 1600)
   for (const order of ORDERS) {
-    const fine = depths(2, 1600)
     const error = (cols: number) => depths(order, cols).reduce((sum, h, i) => {
       const per = 1600 / cols, mean = fine.slice(i * per, (i + 1) * per).reduce((a, b) => a + b, 0) / per
       return sum + Math.abs(h - mean) / cols
