@@ -86,8 +86,10 @@ t.test('scenarios and floods over HTTP', async t => {
   t.test('filters ask how deep a feature was under water', async t => {
     const matched = async (condition: string) => (await get(`/ogc/collections/buildings/items?filter=${encodeURIComponent(condition)}`)).body
     t.match((await matched(`floodDepth('${job}') > 0.1`)).features.map((feature: any) => feature.properties.name), ['Trong trũng'])
-    t.equal((await matched(`floodDepth('${job.toUpperCase()}') <= 0.1`)).numberMatched, (await matched('TRUE')).numberMatched - 1)
+    t.match((await matched(`floodDepth('${job.toUpperCase()}') <= 0.1`)).features.map((feature: any) => feature.properties.name), ['Nền cao'])
+    t.match((await matched(`floodDepth('${job}') IS NULL`)).features.map((feature: any) => feature.properties.name), ['Trên đồi'], 'what was not computed is not dry')
     t.equal((await matched("floodDepth('not a run') > 0")).numberMatched, 0)
+    t.equal((await matched("floodDepth('not a run') IS NULL")).numberMatched, (await matched('TRUE')).numberMatched)
     t.match(await get(`/ogc/collections/trees/items?filter=${encodeURIComponent(`floodDepth('${job}') > 0`)}`), { status: 400 })
   })
 })

@@ -25,21 +25,19 @@ const instant = { name: 'instant', kinds: ['date', 'timestamp'] } as const
 const FARTHEST_M = 100_000
 const near = (metres: RawBuilder<unknown>) => sql`least(greatest(${metres}::float8, 0), ${sql.lit(FARTHEST_M)})`
 
-/** Where a run's results say which feature they are about. */
-const FACILITIES = ['run_facilities', 'facility'] as const
-const RESULTS: Readonly<Record<string, readonly [table: string, column: string]>> = {
-  buildings: ['run_buildings', 'building'], roads: ['run_roads', 'road'], facilities: FACILITIES, shelters: FACILITIES, pumps: FACILITIES,
-}
+/** Where a run's results are kept, under the ids of the features that they are about. */
+const RESULTS: Readonly<Record<string, string>> = { buildings: 'run_buildings', roads: 'run_roads', facilities: 'run_facilities', shelters: 'run_facilities', pumps: 'run_facilities' }
+/** A text as a run's id, which the key of results is searched by; null where it is none. */
+const runId = (run: RawBuilder<unknown>) => sql`case when lower(${run}) ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then lower(${run})::uuid end`
 
 export const FILTER_FUNCTIONS: readonly FilterFunction[] = [
   {
     name: 'floodDepth', args: [{ name: 'run', kinds: ['text'] }], returns: 'number',
-    description: say('Độ sâu ngập lớn nhất (m) của đối tượng trong một lần mô phỏng (mã của lần chạy); 0 khi khô. Dùng cho công trình, đường, công trình công cộng, nơi trú ẩn, trạm bơm.', 'Greatest flood depth (m) of the feature in a run, by the run’s id; 0 where it stayed dry. For buildings, roads, facilities, shelters and pumps.'),
+    description: say('Độ sâu ngập lớn nhất (m) của đối tượng trong một lần mô phỏng (mã của lần chạy); 0 khi khô, trống nơi không được tính. Dùng cho công trình, đường, công trình công cộng, nơi trú ẩn, trạm bơm.', 'Greatest flood depth (m) of the feature in a run, by the run’s id; 0 where it stayed dry, null where nothing was computed. For buildings, roads, facilities, shelters and pumps.'),
     sql: ([run], { layer, row }) => {
-      const results = RESULTS[layer.id]
-      if (!results) throw badParameter('filter', `floodDepth is known for ${Object.keys(RESULTS).join(', ')}, not for ${layer.id}.`)
-      const [table, column] = results
-      return sql`coalesce((select max(d.depth_max_m) from ${sql.table(`runs.${table}`)} as d where d.run::text = lower(${run}) and d.${sql.ref(column)} = ${sql.ref(`${row}.id`)}), 0)`
+      const table = RESULTS[layer.id]
+      if (!table) throw badParameter('filter', `floodDepth is known for ${Object.keys(RESULTS).join(', ')}, not for ${layer.id}.`)
+      return sql`(select d.depth_max_m from ${sql.table(`runs.${table}`)} as d where d.run = ${runId(run!)} and d.id = ${sql.ref(`${row}.id`)})`
     },
   },
   { name: 'area', args: [geometry], returns: 'number', description: say('Diện tích (m²) trên mặt ellipsoid.', 'Area (m²) on the ellipsoid.'), sql: ([g]) => sql`st_area((${g})::geography)` },
