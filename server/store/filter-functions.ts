@@ -25,6 +25,9 @@ const instant = { name: 'instant', kinds: ['date', 'timestamp'] } as const
 const FARTHEST_M = 100_000
 const near = (metres: RawBuilder<unknown>) => sql`least(greatest(${metres}::float8, 0), ${sql.lit(FARTHEST_M)})`
 
+/** On the ellipsoid, with vertices between: an edge from pole to pole has no one shortest way, and PostGIS gives up on it. */
+const onEarth = (shape: RawBuilder<unknown>) => sql`st_segmentize(${shape}, 60)::geography`
+
 /** Where a run's results are kept, under the ids of the features that they are about. */
 const RESULTS: Readonly<Record<string, string>> = { buildings: 'run_buildings', roads: 'run_roads', facilities: 'run_facilities', shelters: 'run_facilities', pumps: 'run_facilities' }
 /** A text as a run's id, which the key of results is searched by; null where it is none. */
@@ -40,14 +43,14 @@ export const FILTER_FUNCTIONS: readonly FilterFunction[] = [
       return sql`(select d.depth_max_m from ${sql.table(`runs.${table}`)} as d where d.run = ${runId(run!)} and d.id = ${sql.ref(`${row}.id`)})`
     },
   },
-  { name: 'area', args: [geometry], returns: 'number', description: say('Diện tích (m²) trên mặt ellipsoid.', 'Area (m²) on the ellipsoid.'), sql: ([g]) => sql`st_area((${g})::geography)` },
-  { name: 'length', args: [geometry], returns: 'number', description: say('Chiều dài đường hoặc chu vi vùng (m) trên mặt ellipsoid.', 'Length of a line or of an area’s outline (m) on the ellipsoid.'), sql: ([g]) => sql`(st_length((${g})::geography) + st_perimeter((${g})::geography))` },
-  { name: 'distance', args: [geometry, geometry], returns: 'number', description: say('Khoảng cách ngắn nhất (m).', 'Shortest distance (m).'), sql: ([a, b]) => sql`st_distance((${a})::geography, (${b})::geography)` },
+  { name: 'area', args: [geometry], returns: 'number', description: say('Diện tích (m²) trên mặt ellipsoid.', 'Area (m²) on the ellipsoid.'), sql: ([g]) => sql`st_area(${onEarth(g!)})` },
+  { name: 'length', args: [geometry], returns: 'number', description: say('Chiều dài đường hoặc chu vi vùng (m) trên mặt ellipsoid.', 'Length of a line or of an area’s outline (m) on the ellipsoid.'), sql: ([g]) => sql`(st_length(${onEarth(g!)}) + st_perimeter(${onEarth(g!)}))` },
+  { name: 'distance', args: [geometry, geometry], returns: 'number', description: say('Khoảng cách ngắn nhất (m).', 'Shortest distance (m).'), sql: ([a, b]) => sql`st_distance(${onEarth(a!)}, ${onEarth(b!)})` },
   {
     name: 'dwithin', args: [geometry, geometry, number('metres')], returns: 'boolean', description: say('Đúng khi hai hình cách nhau không quá số mét đã cho (nhiều nhất 100 km).', 'True where two geometries are at most so many metres apart (100 km at most).'),
-    sql: ([a, b, m]) => sql`((${a}) && st_envelope(st_buffer((${b})::geography, ${near(m!)} * 1.01 + 1)::geometry) and st_dwithin((${a})::geography, (${b})::geography, ${near(m!)}))`,
+    sql: ([a, b, m]) => sql`((${a}) && st_envelope(st_buffer(${onEarth(b!)}, ${near(m!)} * 1.01 + 1)::geometry) and st_dwithin(${onEarth(a!)}, ${onEarth(b!)}, ${near(m!)}))`,
   },
-  { name: 'buffer', args: [geometry, number('metres')], returns: 'geometry', description: say('Vùng đệm quanh hình (m, nhiều nhất 100 km).', 'The area within so many metres of a geometry (100 km at most).'), sql: ([g, m]) => sql`st_buffer((${g})::geography, ${near(m!)})::geometry` },
+  { name: 'buffer', args: [geometry, number('metres')], returns: 'geometry', description: say('Vùng đệm quanh hình (m, nhiều nhất 100 km).', 'The area within so many metres of a geometry (100 km at most).'), sql: ([g, m]) => sql`st_buffer(${onEarth(g!)}, ${near(m!)})::geometry` },
   { name: 'centroid', args: [geometry], returns: 'geometry', description: say('Trọng tâm.', 'The centroid.'), sql: ([g]) => sql`st_centroid(${g})` },
   { name: 'abs', args: [number('x')], returns: 'number', description: say('Giá trị tuyệt đối.', 'Absolute value.'), sql: ([x]) => sql`abs((${x})::float8)` },
   { name: 'round', args: [number('x')], returns: 'number', description: say('Số nguyên gần nhất.', 'The nearest whole number.'), sql: ([x]) => sql`round((${x})::float8)` },

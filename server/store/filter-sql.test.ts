@@ -104,7 +104,7 @@ t.test('filters', async t => {
       ['depth > flow', [a, b]], ['TRUE', all], ['NOT FALSE AND depth = 3', [a]],
       ["T_AFTER(dug, DATE('2020-12-31'))", [b]], ["T_DURING(INTERVAL(dug, seen), INTERVAL('2019-12-31', '..'))", [a, b]], ["T_INTERSECTS(seen, DATE('2025-07-01'))", [b]],
       ['S_DISJOINT(geom, BBOX(108.05, 15, 108.25, 17))', [c, ...NASTY]], ['S_WITHIN(geom, buffer(POINT(108.1 16), 50))', [a]], ['S_EQUALS(centroid(geom), POINT(108.2 16))', [b]], ['S_INTERSECTS(BBOX(179, -90, 108.15, 90), geom)', [a]],
-      ['dwithin(geom, POINT(108.1001 16), 20)', [a]], ['distance(geom, POINT(108.2 16)) < 1', [b]], ["charLength(concat(owner, 'x')) = 2 AND year(dug) = 2021", [b]], ['greatest(depth, floors, 5) = 5 AND floors = 1', [a]], ["now() < TIMESTAMP('2026-01-01T00:00:00Z')", []],
+      ['dwithin(geom, POINT(108.1001 16), 20)', [a]], ['distance(geom, POINT(108.2 16)) < 1', [b]], ["charLength(concat(owner, 'x')) = 2 AND year(dug) = 2021", [b]], ['length(BBOX(170, -90, -170, 90)) > 1e6 AND greatest(depth, floors, 5) = 5 AND floors = 1', [a]], ['greatest(depth, floors, 5) = 5 AND floors = 1', [a]], ["now() < TIMESTAMP('2026-01-01T00:00:00Z')", []],
       ['geom IS NULL', []], ['round(depth) IS NOT NULL', [a, b]],
       ["A_CONTAINS(extra, ('x'))", []], ["A_CONTAINEDBY((1, 2), (depth, 1, 2)) AND depth = 3", [a]], ["A_OVERLAPS((floors, 7), (2, 8))", [b]], ["A_EQUALS(('a', TRUE), (TRUE, 'a', 'a'))", all],
     ]
