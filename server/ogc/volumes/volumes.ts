@@ -44,7 +44,9 @@ export async function volumeCollections(call: Call): Promise<readonly OtherColle
   const { collectionId } = call.params
   if (collectionId !== undefined && !String(collectionId).endsWith('-3d')) return []
   const volumes = (await Promise.all(layersOf(call).filter(({ threeD }) => threeD).map((layer) => volumeOf(call, layer)))).filter((volume) => volume !== undefined)
-  return volumes.length === 0 ? [] : [rootContainer(volumes), ...volumes.map(layerContainer)]
+  if (volumes.length === 0) return []
+  // The list has the root alone, whose children are the layers': clients of features show every collection that is listed.
+  return collectionId === undefined ? [rootContainer(volumes)] : [rootContainer(volumes), ...volumes.map(layerContainer)]
 }
 
 /** A layer with its box, degrees and ellipsoidal heights in metres. */
