@@ -74,7 +74,7 @@ t.test('services and layers say what they are, in the reader’s language and by
   t.match(await getLayer({ url: shops, authentication }), { capabilities: 'Create,Delete,Query,Update,Editing' })
   t.equal((await ask(shops, { lang: 'vi' })).body.name, 'Cửa hàng')
   t.match((await ask(layerUrl('lots'))).body, { spatialReference: { wkid: 5899 }, extent: { spatialReference: { wkid: 5899 } } })
-  t.match(await ask(layerUrl('cables')), { status: 404, body: { error: { code: 404, details: [/no collection “cables”/] } } })
+  t.match(await ask(layerUrl('cables')), { status: 404, body: { error: { code: 404, details: [/no collection of features “cables”/] } } })
   t.match(await ask(layerUrl('shops', 1)), { status: 404, body: { error: { details: [/has no layer 1; it has 0/] } } })
   for (const [path, ...words] of [['', 'Cửa hàng', 'FeatureServer'], ['/shops/FeatureServer', 'Cửa hàng'], ['/shops/FeatureServer/0', 'Số tầng', 'm²'], ['/shops/FeatureServer/0/query?where=floors>5&outFields=*', 'Tiệm số 6', 'Dụng cụ']] as const) {
     const page = await fetch(`${services}${path}${path.includes('?') ? '&' : '?'}lang=vi`, { headers: { accept: 'text/html' } })
