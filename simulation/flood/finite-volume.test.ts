@@ -96,6 +96,26 @@ t.test('any flood over any bed keeps every depth at 0 or more and loses no water
   t.pass('60 floods')
 })
 
+t.test('an outflow never takes more than there is, however steep', async t => {
+  const grid = square(3, 8, 1)
+  for (const order of ORDERS) {
+    const solver = run(createFiniteVolume(ground(grid, shaped(grid, () => 0), { n: 0.01, depth: filled(grid, 10) }), { outflows: [{ name: 'drop', cells: [7, 15, 23], slope: 0.9 }] }, { order }), 5)
+    const { boundaryOut, error } = solver.balance()
+    t.ok(error < 1e-13 && boundaryOut > 100 && boundaryOut <= 240, `order ${order}: ${boundaryOut} m³ gone, error ${error}`)
+  }
+})
+
+t.test('a round dam break stays round: momentum along a face goes with the water', async t => {
+  const grid = square(81, 81, 1)
+  for (const order of ORDERS) {
+    const solver = run(createFiniteVolume(ground(grid, shaped(grid, () => 0), { n: SMOOTH, depth: shaped(grid, (x, y) => Math.hypot(x - 40.5, y - 40.5) < 15 ? 5 : 1) }), {}, { order }), 2)
+    // 14 cells out along the diagonal are 19.8 m: between 19 and 20 along the axis.
+    const speed = (row: number, col: number) => Math.hypot(...solver.velocityAt(row * 81 + col))
+    const diagonal = speed(40 - 14, 40 + 14), axis = 0.2 * speed(40, 40 + 19) + 0.8 * speed(40, 40 + 20)
+    t.ok(Math.abs(diagonal / axis - 1) < (order === 1 ? 0.005 : 0.03), `order ${order}: ${diagonal.toFixed(3)} m/s on the diagonal, ${axis.toFixed(3)} m/s on the axis`)
+  }
+})
+
 t.test('a symmetric flood stays symmetric, mirrored and turned', async t => {
   for (const order of ORDERS) {
     const grid = square(41, 41, 10)
