@@ -16,7 +16,7 @@ import { STEWARD, type Store } from '../store/store.js'
 import { testServer, testStore } from '../testing/test-store.js'
 import { createToken } from './tokens.js'
 
-t.setTimeout(180_000)
+t.setTimeout(280_000)
 
 /** Nobody but the one who may see it can write these words. */
 const RESTRICTED = 'quarantined', INTERNAL = 'indoors'
