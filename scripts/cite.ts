@@ -4,7 +4,7 @@
  * that lies there already is used as it is. Needs a JDK of 17, Maven and git. Ends with 0 where nothing failed and nothing was
  * skipped but what is named below, with 77 where the suites cannot be had here.
  *
- * The suites' exit code says nothing of the outcome: their result files do.
+ * The suites' exit code says nothing of the outcome: their result files do. That of Processes reads schemas.opengis.net while it runs.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
