@@ -1,4 +1,4 @@
-import type { Balance } from './flood/local-inertial.js'
+import type { Balance } from './flood/accounts.js'
 
 /** What a run leaves behind: the only description that viewer, EDR and GeoTIFF read. */
 export interface RunManifest {

@@ -26,8 +26,9 @@
  * row first), and both directions go through the same code with a stride. Dry rows and the dry ends of rows are skipped.
  */
 import { checkGround, type Ground } from './grid.js'
-import { checkForcing, linear, stepwise, type Forcing } from './forcing.js'
-import { GRAVITY, type Balance, type Solver } from './local-inertial.js'
+import { balanceOf, noTotals } from './accounts.js'
+import { checkForcing, placed, type Forcing } from './forcing.js'
+import { GRAVITY, type Solver } from './local-inertial.js'
 
 export interface FiniteVolumeParameters {
   /** Order of accuracy in space and time where all is wet and smooth. */
@@ -87,14 +88,7 @@ export function createFiniteVolume(ground: Ground, forcing: Forcing, parameters:
     drains[p] = (ground.drains?.[i] ?? 0) / 3.6e6
   }
 
-  const rain = forcing.rain && stepwise(forcing.rain)
-  const inflows = (forcing.inflows ?? []).map(inflow => {
-    const shares = inflow.shares ?? inflow.cells.map(() => 1)
-    const sum = shares.reduce((a, b) => a + b, 0)
-    return { cells: Int32Array.from(inflow.cells, place), shares: shares.map(share => share / sum), discharge: linear(inflow.discharge) }
-  })
-  const stages = (forcing.stages ?? []).map(stage => ({ cells: Int32Array.from(stage.cells, place), level: linear(stage.level) }))
-  const outflows = (forcing.outflows ?? []).map(outflow => ({ cells: Int32Array.from(outflow.cells, place), rootSlope: Math.sqrt(outflow.slope) }))
+  const { rain, inflows, stages, outflows } = placed(forcing, place)
   for (const { cells } of outflows) for (const p of cells) beyond[p] = OUTFLOW
   for (const { cells } of stages) for (const p of cells) beyond[p] = STAGE
 
@@ -106,7 +100,7 @@ export function createFiniteVolume(ground: Ground, forcing: Forcing, parameters:
   const sources = [...inflows, ...stages, ...outflows].flatMap(({ cells }) => [...cells])
 
   let time = 0, steps = 0, cellUpdates = 0, dt = 0
-  const total = { rain: 0, inflow: 0, boundaryIn: 0, boundaryOut: 0, infiltration: 0, drains: 0 }
+  const total = noTotals()
   let deepest = h.reduce((a, b) => Math.max(a, b), 0)
   holdStages(0)
   const start = stored()
@@ -466,12 +460,7 @@ export function createFiniteVolume(ground: Ground, forcing: Forcing, parameters:
     return volume * area
   }
 
-  function balance(): Balance {
-    const now = stored()
-    const gained = total.rain + total.inflow + total.boundaryIn
-    const lost = total.boundaryOut + total.infiltration + total.drains
-    return { ...total, start, stored: now, error: Math.abs(now - start - gained + lost) / Math.max(gained, start, 1) }
-  }
+  const balance = () => balanceOf(total, start, stored())
 
   function forEach(visit: (index: number, depth: number, discharge: number) => void): void {
     for (let row = 0; row < rows; row++) for (let col = 0; col < cols; col++) {

@@ -40,6 +40,20 @@ export interface Outflow {
   readonly slope: number
 }
 
+/** The forcing as a kernel uses it: cells by their place in its arrays, series with their integrals, shares that sum to 1. */
+export function placed({ rain, inflows = [], stages = [], outflows = [] }: Forcing, place: (index: number) => number) {
+  return {
+    rain: rain && stepwise(rain),
+    inflows: inflows.map(inflow => {
+      const shares = inflow.shares ?? inflow.cells.map(() => 1)
+      const sum = shares.reduce((a, b) => a + b, 0)
+      return { cells: Int32Array.from(inflow.cells, place), shares: shares.map(share => share / sum), discharge: linear(inflow.discharge) }
+    }),
+    stages: stages.map(stage => ({ cells: Int32Array.from(stage.cells, place), level: linear(stage.level) })),
+    outflows: outflows.map(outflow => ({ cells: Int32Array.from(outflow.cells, place), rootSlope: Math.sqrt(outflow.slope) })),
+  }
+}
+
 /** A series with its running integral, so that each step gets exactly the volume of its interval. */
 export interface Integrator {
   at(time: number): number

@@ -24,7 +24,8 @@
  * again; runs of cells without water in or beside them are skipped.
  */
 import { checkGround, type Ground } from './grid.js'
-import { checkForcing, linear, stepwise, type Forcing, type Integrator } from './forcing.js'
+import { balanceOf, noTotals, type Balance } from './accounts.js'
+import { checkForcing, placed, type Forcing } from './forcing.js'
 
 export const GRAVITY = 9.80665
 
@@ -42,20 +43,6 @@ export interface SolverParameters {
 }
 
 export const DEFAULT_PARAMETERS: SolverParameters = { theta: 0.9, alpha: 0.6, dryDepth: 1e-3, froudeLimit: 1, maxStep: 10 }
-
-/** Volumes since the start, m³. `error` = |stored − start − in + out| / max(in, start, 1 m³). */
-export interface Balance {
-  readonly rain: number
-  readonly inflow: number
-  readonly boundaryIn: number
-  readonly boundaryOut: number
-  readonly infiltration: number
-  readonly drains: number
-  /** Water in the grid at the start and now. */
-  readonly start: number
-  readonly stored: number
-  readonly error: number
-}
 
 export interface Solver {
   readonly time: number
@@ -124,17 +111,10 @@ export function createSolver(ground: Ground, forcing: Forcing, parameters: Parti
   const blockOf = (p: number) => Math.floor(p / W) * blocksPerRow + Math.floor((p % W) / STRIP)
   for (let p = 0; p < size; p++) if (h[p]! > 0) wet[blockOf(p)] = 1
 
-  const rain = forcing.rain && stepwise(forcing.rain)
-  const inflows = (forcing.inflows ?? []).map(inflow => {
-    const shares = inflow.shares ?? inflow.cells.map(() => 1)
-    const sum = shares.reduce((a, b) => a + b, 0)
-    return { cells: Int32Array.from(inflow.cells, place), shares: shares.map(share => share / sum), discharge: linear(inflow.discharge) }
-  })
-  const stages = (forcing.stages ?? []).map(stage => ({ cells: Int32Array.from(stage.cells, place), level: linear(stage.level) }))
-  const outflows = (forcing.outflows ?? []).map(outflow => ({ cells: Int32Array.from(outflow.cells, place), rootSlope: Math.sqrt(outflow.slope) }))
+  const { rain, inflows, stages, outflows } = placed(forcing, place)
 
   let time = 0, steps = 0, cellUpdates = 0, dt = 0
-  const total = { rain: 0, inflow: 0, boundaryIn: 0, boundaryOut: 0, infiltration: 0, drains: 0 }
+  const total = noTotals()
   const computedArea = area * end.reduce((cells, to, s) => cells + to - first[s]!, 0)
   let deepest = h.reduce((a, b) => Math.max(a, b), 0)
   holdStages(0)
@@ -357,12 +337,7 @@ export function createSolver(ground: Ground, forcing: Forcing, parameters: Parti
     return volume * area
   }
 
-  function balance(): Balance {
-    const now = stored()
-    const gained = total.rain + total.inflow + total.boundaryIn
-    const lost = total.boundaryOut + total.infiltration + total.drains
-    return { ...total, start, stored: now, error: Math.abs(now - start - gained + lost) / Math.max(gained, start, 1) }
-  }
+  const balance = () => balanceOf(total, start, stored())
 
   function forEach(visit: (index: number, depth: number, discharge: number) => void): void {
     for (let s = 0; s < first.length; s++) {

@@ -1,7 +1,8 @@
 /** A flood from start to end, told as it happens: frames at output times, progress between them, the peaks at the end. */
 import type { Ground } from './grid.js'
 import type { Forcing } from './forcing.js'
-import { createSolver, type Balance, type SolverParameters } from './local-inertial.js'
+import type { Balance } from './accounts.js'
+import { createSolver, type SolverParameters } from './local-inertial.js'
 
 export interface FloodRun {
   readonly ground: Ground

@@ -2,7 +2,8 @@
 import { createFiniteVolume } from '../flood/finite-volume.js'
 import type { Forcing } from '../flood/forcing.js'
 import type { Grid, Ground } from '../flood/grid.js'
-import { createSolver, type Balance, type Solver } from '../flood/local-inertial.js'
+import type { Balance } from '../flood/accounts.js'
+import { createSolver, type Solver } from '../flood/local-inertial.js'
 
 /** The kernels, each as it is used by default. */
 export const KERNELS = {

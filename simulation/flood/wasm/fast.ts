@@ -5,7 +5,8 @@
  * Here: what happens once, or in few cells a step – laying out the grid, inflows, stages, outflows, the balance.
  */
 import { checkGround, type Ground } from '../grid.js'
-import { checkForcing, linear, stepwise, type Forcing } from '../forcing.js'
+import { balanceOf, noTotals } from '../accounts.js'
+import { checkForcing, placed, type Forcing } from '../forcing.js'
 import { checkParameters, createSolver, DEFAULT_PARAMETERS, GRAVITY, type Solver, type SolverParameters } from '../local-inertial.js'
 import { KERNEL } from './kernel-bytes.js'
 
@@ -64,19 +65,12 @@ export function createFastSolver(ground: Ground, forcing: Forcing, parameters: P
   layOut()
   const wetNow = () => new Uint8Array(kernel.memory.buffer, kernel.pointerTo(ARRAY.wet), B * (rows + 2) + 1)
 
-  const rain = forcing.rain && stepwise(forcing.rain)
-  const inflows = (forcing.inflows ?? []).map(inflow => {
-    const shares = inflow.shares ?? inflow.cells.map(() => 1)
-    const sum = shares.reduce((a, b) => a + b, 0)
-    return { cells: inflow.cells.map(place), shares: shares.map(share => share / sum), discharge: linear(inflow.discharge) }
-  })
-  const stages = (forcing.stages ?? []).map(stage => ({ cells: stage.cells.map(place), beds: stage.cells.map(index => ground.bed[index]!), level: linear(stage.level) }))
-  const outflows = (forcing.outflows ?? []).map(outflow => ({
-    cells: outflow.cells.map(place), conveyances: outflow.cells.map(index => Math.sqrt(outflow.slope) / ground.manning[index]!),
-  }))
+  const { rain, inflows, ...edges } = placed(forcing, place)
+  const stages = edges.stages.map((stage, k) => ({ ...stage, beds: forcing.stages![k]!.cells.map(index => ground.bed[index]!) }))
+  const outflows = edges.outflows.map(({ cells, rootSlope }, k) => ({ cells, conveyances: forcing.outflows![k]!.cells.map(index => rootSlope / ground.manning[index]!) }))
 
   let time = 0, steps = 0, cellUpdates = 0, dt = 0
-  const total = { rain: 0, inflow: 0, boundaryIn: 0, boundaryOut: 0, infiltration: 0, drains: 0 }
+  const total = noTotals()
   let computed = 0
   for (let i = 0; i < rows * cols; i++) if (isComputed(i)) computed++
   let deepest = depths.reduce((a, b) => Math.max(a, b), 0)
@@ -212,12 +206,7 @@ export function createFastSolver(ground: Ground, forcing: Forcing, parameters: P
   return {
     get time() { return time }, get steps() { return steps }, get cellUpdates() { return cellUpdates }, get dt() { return dt }, get deepest() { return deepest },
     step,
-    balance() {
-      const now = stored()
-      const gained = total.rain + total.inflow + total.boundaryIn
-      const lost = total.boundaryOut + total.infiltration + total.drains
-      return { ...total, start, stored: now, error: Math.abs(now - start - gained + lost) / Math.max(gained, start, 1) }
-    },
+    balance: () => balanceOf(total, start, stored()),
     forEach(visit) {
       const qx = cells('flowsX'), qy = cells('flowsY')
       for (let i = 0; i < rows * cols; i++) {
