@@ -8,6 +8,7 @@ import { createHmac } from 'node:crypto'
 import { sql } from 'kysely'
 import { Problem } from '../errors.js'
 import { outbound } from '../http/outbound.js'
+import { rounds } from '../rounds.js'
 import { changeEntries, latestRevision, seesActors } from '../store/changes.js'
 import { STEWARD, type Reader, type Store } from '../store/store.js'
 import { changeBody } from './body.js'
@@ -46,31 +47,12 @@ export function startWebhooks({ store }: { readonly store: Store }, options: Sen
 
 class Sender {
   readonly #stopping = new AbortController()
-  #round: Promise<void> | undefined
-  #again = false
-  #timer: NodeJS.Timeout | undefined
+  readonly #rounds = rounds(this.#stopping, IDLE_MS, () => this.#work())
 
   constructor(readonly store: Store, readonly options: SenderOptions) {}
 
-  /** Looks for work now, or once more after the round under way. */
-  wake(): void {
-    if (this.#stopping.signal.aborted) return
-    if (this.#round) { this.#again = true; return }
-    clearTimeout(this.#timer)
-    this.#round = this.#work().catch(() => IDLE_MS).then(pause => {
-      this.#round = undefined
-      if (this.#again) { this.#again = false; return this.wake() }
-      if (this.#stopping.signal.aborted) return
-      this.#timer = setTimeout(() => this.wake(), pause)
-      this.#timer.unref()
-    })
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort(new Error('dothi stops'))
-    clearTimeout(this.#timer)
-    await this.#round
-  }
+  wake(): void { this.#rounds.wake() }
+  stop(): Promise<void> { return this.#rounds.stop() }
 
   /** Serves every hook that is due; how long nothing will be, milliseconds. */
   async #work(): Promise<number> {

@@ -8,6 +8,7 @@ import { outbound } from '../http/outbound.js'
 import type { Job, Jobs } from '../operations/jobs.js'
 import { problemOf, statusInfo } from '../operations/status-info.js'
 import type { Config } from '../config.js'
+import { rounds } from '../rounds.js'
 import type { Reader, Store } from '../store/store.js'
 import { findProcess } from './processes.js'
 import { documentOf, outputsOf } from './results.js'
@@ -40,9 +41,7 @@ export function startCallbacks(backend: Backend, config: Config, options: Callba
 class Teller {
   readonly #stopping = new AbortController()
   readonly #toldProgress = new Map<string, number>()
-  #round: Promise<void> | undefined
-  #again = false
-  #timer: NodeJS.Timeout | undefined
+  readonly #rounds = rounds(this.#stopping, IDLE_MS, () => this.#work())
 
   constructor(readonly backend: Backend, readonly config: Config, readonly options: CallbackOptions) {}
 
@@ -53,25 +52,8 @@ class Teller {
     else if (job.state === 'running') this.#tellProgress(job)
   }
 
-  /** Looks for work now, or once more after the round under way. */
-  wake(): void {
-    if (this.#stopping.signal.aborted) return
-    if (this.#round) { this.#again = true; return }
-    clearTimeout(this.#timer)
-    this.#round = this.#work().catch(() => IDLE_MS).then(pause => {
-      this.#round = undefined
-      if (this.#again) { this.#again = false; return this.wake() }
-      if (this.#stopping.signal.aborted) return
-      this.#timer = setTimeout(() => this.wake(), pause)
-      this.#timer.unref()
-    })
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort(new Error('dothi stops'))
-    clearTimeout(this.#timer)
-    await this.#round
-  }
+  wake(): void { this.#rounds.wake() }
+  stop(): Promise<void> { return this.#rounds.stop() }
 
   #tellProgress(job: Job): void {
     const { subscriber, base } = job.execution!
