@@ -3,9 +3,6 @@ import { GlobalFonts } from '@napi-rs/canvas'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
-/** As styles and glyphs name it. */
-export const FONT = 'Be Vietnam Pro Medium'
-
 const PARTS = ['latin', 'latin-ext', 'vietnamese'] as const
 const WEIGHT = 500
 

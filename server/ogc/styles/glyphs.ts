@@ -2,11 +2,8 @@
 import { createCanvas } from '@napi-rs/canvas'
 import TinySDF from '@mapbox/tiny-sdf'
 import { PbfWriter } from 'pbf'
-import { covers, FONT, fontFamilies } from './font.js'
-
-/** Code points of one answer, and where the last of Unicode's basic plane begins. */
-export const RANGE = 256
-export const LAST_RANGE = 65_280
+import { covers, fontFamilies } from './font.js'
+import { FONT, RANGE } from './lettering.js'
 
 const PIXELS = 24
 /** Pixels around a letter that tell how far it is away. */

@@ -3,6 +3,7 @@ import type { SKRSContext2D } from '@napi-rs/canvas'
 import type { VectorTileFeature, VectorTileLayer } from '@mapbox/vector-tile'
 import type { Layer } from '../../../layers/layer.js'
 import { fontFamilies } from './font.js'
+import { LABEL_COLOUR } from './lettering.js'
 
 interface Point { readonly x: number; readonly y: number }
 interface Spot extends Point { readonly angle: number }
@@ -55,7 +56,6 @@ export class Labels {
   }
 }
 
-export const LABEL_COLOUR = '#3b4650'
 
 /** Points are named below, areas in the middle of their largest part, lines along their longest straight piece that is long enough. */
 function spotFor(feature: VectorTileFeature, scale: number, width: number, below: number): Spot | undefined {

@@ -2,8 +2,7 @@
 import type { Layer } from '../../../layers/layer.js'
 import type { Reader } from '../../store/store.js'
 import { tileColumns } from '../../store/tile-columns.js'
-import { FONT } from './font.js'
-import { LABEL_COLOUR } from './labels.js'
+import { FONT, LABEL_COLOUR } from './lettering.js'
 import { paintExpression, sizeExpression } from './paint.js'
 
 export type StyleLayer = Readonly<Record<string, unknown>>

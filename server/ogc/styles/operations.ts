@@ -6,8 +6,7 @@ import { COLLECTION_ID, F, formats, LANG } from '../common/parameters.js'
 import { answer, FREE, jsonOrPage, LINKS, named } from '../common/schemas.js'
 import { etag, notModified } from '../features/validator.js'
 import { getDemo, getDemoFile, STYLE_PATH } from './demo.js'
-import { FONT } from './font.js'
-import { glyphs, LAST_RANGE, RANGE } from './glyphs.js'
+import { FONT, LAST_RANGE, RANGE } from './lettering.js'
 import { getStyle, getStyleMetadata, getStyles, STYLE_MEDIA } from './resources.js'
 
 const inPath = (name: string, description: string): Parameter => ({ name, in: 'path', required: true, description, schema: Type.String({ maxLength: 120 }) })
@@ -26,12 +25,14 @@ const STYLE_METADATA = named('StyleMetadata', Type.Object({
 const MAPBOX_STYLE = named('MapboxStyle', Type.Object({ version: Type.Literal(8), name: Type.Optional(Type.String()), glyphs: Type.Optional(Type.String()), sources: FREE, layers: Type.Array(FREE) }))
 
 /** Letters are the same for all times: only another font or another way to draw them changes them. */
-function getGlyphs(call: Call, response: Response): void {
+async function getGlyphs(call: Call, response: Response): Promise<void> {
   const { fontstack, range } = call.params
   const start = /^(\d{1,5})-(\d{1,5})$/.exec(range)
   const [from, to] = [Number(start?.[1]), Number(start?.[2])]
   if (!String(fontstack).split(',').some((name) => name.trim() === FONT)) throw notFound(`There is no font “${String(fontstack).slice(0, 80)}”; there is ${FONT}.`)
   if (!start || from % RANGE !== 0 || to !== from + RANGE - 1 || from > LAST_RANGE) throw notFound(`Letters come by ${RANGE}: 0-255, 256-511 … ${LAST_RANGE}-${LAST_RANGE + RANGE - 1}, not “${String(range).slice(0, 40)}”.`)
+  // Canvas and font are loaded by who first asks for letters, not by each start and each command.
+  const { glyphs } = await import('./glyphs.js')
   const letters = Buffer.from(glyphs(from))
   if (notModified(call, response, etag('glyphs', letters.toString('latin1')), 'live')) return
   response.setHeader('Content-Type', GLYPHS_TYPE)
